@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, combinations
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ Mask = NDArray[np.bool_]
 
 _MOST_PARTS = 3
 """In a group with at most this number of parts, all subsets are tried. In a larger group, each single part is tried."""
+
+_SHARES = (0.01, 0.03, 0.1, 0.3, 0.9)
+"""Shares of converted labels among flagged labels that are tried."""
 
 _PERIODIC_SLACK = 3.0
 """Tolerance of periodic labels beyond the range of the predictions, in standard deviations of right labels."""
@@ -247,7 +251,7 @@ class ConvertedLabels:
     def explanations(self) -> Iterator[Explanation]:
         """Yield the explanations of single groups, of parts of groups, and of whole samples."""
         rows, several = self.flagged.rows, self.flagged.several
-        densities = self._of_groups()
+        densities = self._densities
         yield self._explanation(rows, self.flagged.covers, densities)
         for subsets in self.flagged.subsets:
             columns = subsets.cells.columns
@@ -255,6 +259,23 @@ class ConvertedLabels:
         if len(several):
             total = np.asarray(np.bincount(rows, densities, len(self.case.flags))[several], dtype=np.float64)
             yield self._explanation(several, self.flagged.several_covers, total)
+
+    @property
+    def evidence(self) -> float:
+        """How much better the conversion of some flagged labels describes these labels than the uniform density of
+        wrong labels: the gain of the log-likelihood, for the best share of converted labels.
+        """
+        uniform = np.array(self.case.log_densities)[self.flagged.groups]
+        ratio = np.exp(np.clip(self._densities - uniform, -700.0, 700.0))
+        return max(float(np.log1p(share * (ratio - 1)).sum()) for share in _SHARES)
+
+    def times(self, factor: float) -> ConvertedLabels:
+        """Return the same labels after a conversion by another factor."""
+        return replace(self, scales=self.scales * factor)
+
+    @cached_property
+    def _densities(self) -> Values:
+        return self._of_groups()
 
     def _of_groups(self) -> Values:
         """Return the log density (f,) of each flagged label if all its coordinates have the wrong unit."""

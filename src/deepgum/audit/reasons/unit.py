@@ -12,10 +12,20 @@ from deepgum.audit.reasons.base import Explanation, Finding, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.conversions import POINT_CONVERSIONS, VALUE_CONVERSIONS, Conversion
 from deepgum.audit.reasons.converted_labels import ConvertedLabels, Flagged
+from deepgum.posteriors.kinds.choice import AGAINST_DECOYS
+from deepgum.posteriors.kinds.conversions import DECOY
 
 __all__ = ["Unit"]
 
 Values = NDArray[np.float64]
+
+LEAST_COMPARED = 1.0
+"""Minimum evidence of a conversion, in nats, that is compared with the evidence of decoys."""
+
+NEAR_DECOY = 1.4
+"""A conversion is also compared with factors this number of times larger and smaller: if they explain as much, then the labels do not tell the unit. For example, labels of 1 agree with predictions near 6 after any factor
+near 6.
+"""
 
 
 class Unit(Reason):
@@ -47,4 +57,18 @@ class Unit(Reason):
         weights = [0.5 / (usual if each.usual else len(conversions) - usual) for each, _ in conversions]
         flagged = Flagged.of(case)
         for (each, scales), weight in zip(conversions, weights, strict=True):
-            yield from ConvertedLabels(self, case, flagged, each, scales, weight).explanations()
+            converted = ConvertedLabels(self, case, flagged, each, scales, weight)
+            if _beats_decoys(converted):
+                yield from converted.explanations()
+
+
+def _beats_decoys(converted: ConvertedLabels) -> bool:
+    """Return whether a conversion explains at least twice as much as similar conversions that nobody makes.
+
+    A conversion with hardly any evidence cannot mislead, and is not compared. A sign has no similar conversions.
+    """
+    evidence = converted.evidence
+    if evidence < LEAST_COMPARED or abs(converted.conversion.scale) == 1:
+        return True
+    decoys = (converted.times(each) for factor in (DECOY, NEAR_DECOY) for each in (factor, 1 / factor))
+    return all(evidence >= AGAINST_DECOYS * decoy.evidence for decoy in decoys)

@@ -21,20 +21,15 @@ from deepgum.posteriors.kinds.base import Kind
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.evidence import Evidence, Shares, fit_shares, log_ratio
 
-__all__ = ["choose_kinds", "ratios_of"]
+__all__ = ["choose_kinds"]
 
 Values = NDArray[np.float64]
 
 AGAINST_DECOYS = 2.0
 RARE, FOR_RARE = 10.0, 3.0
 RESOLVED = 2.0
-"""Least median distance between the labels after a kind and after its decoy, in scales of right labels."""
-
-
-def ratios_of(evidence: Sequence[Evidence], cells: NDArray[np.intp], groups: Sequence[int]) -> Values:
-    """Return the ratios (K, m) of labels `cells` (m,), flat positions in the columns `groups`."""
-    chosen = [each.log_ratio[:, list(groups)].ravel()[cells] for each in evidence]
-    return np.exp(np.minimum(np.stack(chosen), 700.0)) if chosen else np.zeros((0, len(cells)))
+"""A decoy says something if the labels that the kind explains are at least this far apart after the kind and after the
+decoy, in scales of right labels: half of these labels, at least."""
 
 
 def choose_kinds(
@@ -80,7 +75,10 @@ def choose_kinds(
             needed = least + FOR_RARE * (found.shares[-1] * n < RARE)
             if gain <= needed or (best is not None and gain <= best[0]):
                 continue
-            decoys = [each for each in kind.decoys() if _is_resolved(kind, each, comparison, mixtures, groups)]
+            explained = ratio(kind) * found.shares[-1] > 1
+            decoys = [
+                each for each in kind.decoys() if _is_resolved(kind, each, explained, comparison, mixtures, groups)
+            ]
             gains = [fit([*chosen, each]).log_likelihood - current.log_likelihood for each in decoys]
             if gain >= AGAINST_DECOYS * max(gains, default=0.0):
                 best = gain, kind, found
@@ -98,14 +96,17 @@ def choose_kinds(
 
 
 def _is_resolved(
-    kind: Kind, decoy: Kind, comparison: Comparison, mixtures: GroupMixtures, groups: Sequence[int]
+    kind: Kind,
+    decoy: Kind,
+    explained: NDArray[np.bool_],
+    comparison: Comparison,
+    mixtures: GroupMixtures,
+    groups: Sequence[int],
 ) -> bool:
-    """Return whether right labels after the kind and after the decoy are far apart, for at least half of the labels."""
+    """Return whether the labels that the kind explains are far apart after the kind and after the decoy."""
     with np.errstate(all="ignore"):
-        errors = [
-            comparison.residuals_of(each.inverse.undo(comparison.predicted, comparison)) for each in (kind, decoy)
-        ]
-        apart = errors[0] - errors[1]
+        after = [comparison.residuals_of(each.undo(comparison.given, comparison)) for each in (kind, decoy)]
+        apart = after[0] - after[1]
     known = np.where(np.isfinite(apart), apart, np.nan)
-    distance = mixtures.mahalanobis(torch.from_numpy(known)).numpy()[:, list(groups)]
+    distance = mixtures.mahalanobis(torch.from_numpy(known)).numpy()[:, list(groups)].ravel()[explained]
     return bool(np.nanmedian(distance) >= RESOLVED) if np.isfinite(distance).any() else False

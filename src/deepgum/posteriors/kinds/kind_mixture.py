@@ -305,6 +305,10 @@ class KindMixture:
         if not self.admitted:
             return KindPosterior(right, np.zeros((0, *right.shape)))
         densities = self.base.densities
+        # Without a mixture, only flagged labels are wrong anyhow. Other large residuals are hard samples, and are no
+        # more suspicious than labels that a known kind would explain.
+        is_plain = np.array([status is MixtureStatus.NO_OUTLIERS for status in self.base.status])
+        right = np.where(is_plain & (right >= 0.5), 1.0, right)
         with np.errstate(divide="ignore"):
             logs = np.stack(
                 [np.log(each.shares) + log_ratio(each.kind, comparison, densities) for each in self.admitted]
