@@ -1,0 +1,141 @@
+"""Several default networks that are trained side by side: their layers are multiplied together, which saves time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.models import MLP
+from deepgum.models.regressor import Regressor
+from deepgum.training import SGDOptions
+from deepgum.training.loop.sgd import build_optimizer, build_schedule
+
+__all__ = ["NetworkStack", "train_stack"]
+
+StackLoss = Callable[[Tensor, Tensor], Tensor]
+"""A function that maps residuals (k, b, d) and the rows (k, b) of the batches to the sum of the losses of k networks."""
+
+
+class NetworkStack(nn.Module):
+    """Networks of equal shape with separate weights, which are trained in float32.
+
+    Parameters
+    ----------
+    network : Regressor
+        A network whose backbone is an `MLP`. Every network of the stack is a copy with other initial weights.
+    size : int
+        Number k of networks.
+    generator : torch.Generator
+        Generator of the initial weights and of dropout. All networks of the stack drop the same hidden units.
+
+    Examples
+    --------
+    >>> features = torch.randn(20, 3)
+    >>> network = Regressor.for_targets(MLP.for_features(features, n_outputs=1, width=8), torch.randn(20, 1))
+    >>> stack = NetworkStack(network, 4, torch.Generator().manual_seed(0)).eval()
+    >>> predictions = stack(features)
+    >>> predictions.shape, bool(torch.allclose(predictions[2], stack.member(2)(features)))
+    (torch.Size([4, 20, 1]), True)
+    """
+
+    def __init__(self, network: Regressor, size: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self._network = [copy.deepcopy(network).float()]  # in a list, so that its parameters are not trained
+        self._generator = generator
+        backbone = self._network[0].backbone
+        assert isinstance(backbone, MLP)
+        layers = [layer for layer in backbone.layers if isinstance(layer, nn.Linear)]
+        self._dropout = next((layer.p for layer in backbone.layers if isinstance(layer, nn.Dropout)), 0.0)
+
+        def draw(like: Tensor, shape: tuple[int, ...], inputs: int) -> nn.Parameter:
+            values = torch.empty(shape, device=like.device)
+            return nn.Parameter(values.copy_(torch.empty(shape).uniform_(-1, 1, generator=generator)) * inputs**-0.5)
+
+        # The same distribution as that of `nn.Linear`.
+        self.weights = nn.ParameterList(
+            [draw(x.weight, (size, x.in_features, x.out_features), x.in_features) for x in layers]
+        )
+        self.biases = nn.ParameterList([draw(x.weight, (size, 1, x.out_features), x.in_features) for x in layers])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map features (k, b, p), or (b, p) for all networks, to predictions (k, b, d) in the targets' unit."""
+        network = self._network[0]
+        assert isinstance(network.backbone, MLP)
+        hidden = (inputs - network.backbone.mean) / network.backbone.std
+        if hidden.ndim == 2:
+            hidden = hidden.expand(len(self.weights[0]), *hidden.shape)
+        last = len(self.weights) - 1
+        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if place < last:
+                hidden = hidden.relu_()
+                if self.training and self._dropout:
+                    kept = torch.rand(hidden.shape[1:], generator=self._generator) >= self._dropout
+                    hidden = hidden * (kept.to(hidden) / (1 - self._dropout))
+        return network.centre + network.scale * hidden
+
+    def member(self, place: int) -> Regressor:
+        """Return one network of the stack, as a separate module in evaluation mode."""
+        network = copy.deepcopy(self._network[0])
+        assert isinstance(network.backbone, MLP)
+        layers = [layer for layer in network.backbone.layers if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            for layer, weight, bias in zip(layers, self.weights, self.biases, strict=True):
+                layer.weight.copy_(weight[place].T)
+                layer.bias.copy_(bias[place, 0])
+        return network.eval()
+
+
+def train_stack(
+    stack: NetworkStack,
+    inputs: Tensor,
+    targets: Tensor,
+    rows: Sequence[Tensor],
+    loss: StackLoss,
+    sgd: SGDOptions,
+    generator: torch.Generator,
+    on_epoch: Callable[[int], None] | None = None,
+) -> None:
+    """Train every network of a stack on its own rows, with the optimiser and the schedule of `sgd`.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+        k networks, trained in place.
+    inputs, targets : Tensors (n, p) and (n, d)
+    rows : sequence of k int tensors
+        The rows of each network. In an epoch, every network uses equally many rows: a network with fewer rows than
+        another one uses some of its rows twice.
+    loss : callable
+        Sum over the networks of the mean loss of a batch.
+    sgd : SGDOptions
+    generator : torch.Generator
+        Generator of the order of the rows.
+    on_epoch : callable, optional
+        Called with the number of each completed epoch; the first is 1.
+    """
+    most = max(map(len, rows))
+    steps = -(-most // sgd.batch_size)
+    optimizer = build_optimizer(stack, sgd)
+    schedule = build_schedule(optimizer, sgd, sgd.epochs_max * steps)
+    for epoch in range(1, sgd.epochs_max + 1):
+        stack.train()
+        order = torch.stack([_shuffled(each, most, generator) for each in rows])
+        for batch in order.tensor_split(steps, dim=1):
+            value = loss(targets[batch] - stack(inputs[batch]), batch)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if on_epoch is not None:
+            on_epoch(epoch)
+    stack.eval()
+
+
+def _shuffled(rows: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Return `length` rows in a random order; each row occurs as often as another one, or once more."""
+    parts = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(-(-length // len(rows)))]
+    return torch.cat(parts)[:length]
