@@ -127,7 +127,7 @@ def fit_plain(methods: Sequence[str], table: Table, seed: int) -> dict[str, np.n
         ]
         return torch.stack(terms).sum()
 
-    def choose_epoch(epoch: int) -> None:
+    def choose_epoch(epoch: int, *_: object) -> None:
         stack.eval()
         with torch.no_grad():
             residuals = targets - stack(inputs)

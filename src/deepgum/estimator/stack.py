@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from deepgum.errors import NonFiniteLossError
 from deepgum.models import MLP
 from deepgum.models.regressor import Regressor
 from deepgum.training import SGDOptions
@@ -15,8 +16,11 @@ from deepgum.training.loop.sgd import build_optimizer, build_schedule
 
 __all__ = ["NetworkStack", "train_stack"]
 
+AVERAGED_EPOCHS = 6
+"""Number of epochs whose steps are averaged."""
+
 StackLoss = Callable[[Tensor, Tensor], Tensor]
-"""A function that maps residuals (k, b, d) and the rows (k, b) of the batches to the sum of the losses of k networks."""
+"""A function that maps residuals (k, b, d) and the rows (k, b) of k batches to the sum of the losses of k networks."""
 
 
 class NetworkStack(nn.Module):
@@ -97,7 +101,7 @@ def train_stack(
     loss: StackLoss,
     sgd: SGDOptions,
     generator: torch.Generator,
-    on_epoch: Callable[[int], None] | None = None,
+    on_epoch: Callable[[int, float, NetworkStack], None] | None = None,
 ) -> None:
     """Train every network of a stack on its own rows, with the optimiser and the schedule of `sgd`.
 
@@ -115,23 +119,42 @@ def train_stack(
     generator : torch.Generator
         Generator of the order of the rows.
     on_epoch : callable, optional
-        Called with the number of each completed epoch; the first is 1.
+        Called after each epoch with its number (the first is 1), the mean training loss, and the stack of averaged
+        networks, in evaluation mode. The weights of an averaged network are a moving average of the weights of the
+        network over the steps of about `AVERAGED_EPOCHS` epochs.
+
+    Raises
+    ------
+    NonFiniteLossError
+        As soon as the loss is not finite.
     """
     most = max(map(len, rows))
     steps = -(-most // sgd.batch_size)
-    optimizer = build_optimizer(stack, sgd)
+    optimizer = build_optimizer(stack, sgd, fused=True)
     schedule = build_schedule(optimizer, sgd, sgd.epochs_max * steps)
+    average, done = copy.deepcopy(stack).eval(), 0
+    pairs = [parameter.data for parameter in average.parameters()], [parameter.data for parameter in stack.parameters()]
     for epoch in range(1, sgd.epochs_max + 1):
         stack.train()
+        total = 0.0
         order = torch.stack([_shuffled(each, most, generator) for each in rows])
         for batch in order.tensor_split(steps, dim=1):
             value = loss(targets[batch] - stack(inputs[batch]), batch)
+            if not value.isfinite():
+                raise NonFiniteLossError(
+                    f"The loss became {value.item()} in epoch {epoch}. Try a smaller `learning_rate`, and check the "
+                    "features."
+                )
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            done += 1
+            # At the start, the average is over fewer steps, because the initial weights should not count.
+            torch._foreach_lerp_(*pairs, 1 / min(AVERAGED_EPOCHS * steps, 1 + done / 10))
+            total += value.item()
         if on_epoch is not None:
-            on_epoch(epoch)
+            on_epoch(epoch, total / steps / len(rows), average)
     stack.eval()
 
 
