@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepgum.data import RegressionData
 from deepgum.estimator.posterior import LabelPosterior
@@ -61,7 +61,7 @@ class CrossFit:
 
 
 def fit_cross_fit(
-    network: Regressor,
+    network: nn.Module,
     train: RegressionData,
     validation: RegressionData | None,
     *,
@@ -76,7 +76,7 @@ def fit_cross_fit(
     Parameters
     ----------
     network : Regressor
-        The untrained network, whose backbone is an `MLP`.
+        The untrained network, whose backbone is an `MLP`; it does not change.
     train : RegressionData
         Rows with features (n, p) and labels (n, d); NaN for missing labels.
     validation : RegressionData, optional
@@ -133,7 +133,7 @@ class _Pass:
 
     def __init__(
         self,
-        network: Regressor,
+        network: nn.Module,
         train: RegressionData,
         validation: RegressionData | None,
         loss: Loss,
@@ -145,17 +145,19 @@ class _Pass:
     ) -> None:
         self.score = math.inf
         self._loss, self._sgd, self._validation = loss, sgd, validation
-        self._number, self._held_out = number, held_out
+        self._number = number
         device = torch.device(sgd.device)
         self._inputs, self._targets = (
             torch.as_tensor(each).float().to(device) for each in (train.inputs, train.targets)
         )
         self._weights = weights.to(device)
-        self._generator = torch.Generator().manual_seed(2 * seed + number)
-        n = len(train)
-        self._fold = torch.randperm(n, generator=self._generator) % FOLDS
-        self._rows = [(self._fold != fold).nonzero().flatten() for fold in range(held_out)] + [torch.arange(n)]
-        self._stack = NetworkStack(network, len(self._rows), self._generator).to(device)
+        n, generator = len(train), torch.Generator().manual_seed(2 * seed + number)
+        folds = torch.randperm(n, generator=generator).tensor_split(FOLDS)
+        # The rows of the networks for training, and the rows that these networks predict out of fold.
+        self._held_out = folds[:held_out]
+        self._rows = [torch.cat(folds[:place] + folds[place + 1 :]) for place in range(held_out)] + [torch.arange(n)]
+        self._generator = generator
+        self._stack = NetworkStack(network, len(self._rows), generator).to(device)
 
     def run(self, history: History) -> None:
         begun = time.perf_counter()
@@ -169,7 +171,7 @@ class _Pass:
             score, predictions = self._evaluate(average)
             better = score < self.score or epoch == 1
             if better:
-                self.score, self.network = score, average.member(self._held_out)
+                self.score, self.network = score, average.member(len(self._held_out))
                 self.predictions = predictions.double().cpu().numpy()
             name = self._loss.name if self._number == 0 else f"weighted {self._loss.name}"
             seconds = time.perf_counter() - begun
@@ -183,15 +185,13 @@ class _Pass:
     @torch.no_grad()
     def _evaluate(self, average: NetworkStack) -> tuple[float, Tensor]:
         """Return the pair (score, out-of-fold predictions (n, d)) of the averaged networks."""
-        everything = average(self._inputs)
         predictions = torch.full_like(self._targets, torch.nan)
-        for fold in range(self._held_out):
-            own = self._fold == fold
-            predictions[own] = everything[fold, own]
+        for place, rows in enumerate(self._held_out):
+            predictions[rows] = average.predict(place, self._inputs[rows])
         if self._validation is None:
             return self._loss(self._targets - predictions, weights=self._weights).item(), predictions
         inputs, targets = (
-            torch.as_tensor(each).float().to(everything.device)
+            torch.as_tensor(each).float().to(predictions.device)
             for each in (self._validation.inputs, self._validation.targets)
         )
-        return self._loss(targets - average(inputs)[self._held_out]).item(), predictions
+        return self._loss(targets - average.predict(len(self._held_out), inputs)).item(), predictions

@@ -92,5 +92,6 @@ def _without_verdict(residuals: Values, places: Partition) -> Values:
         seen = ~np.isnan(values).any(axis=1)
         if seen.sum() > len(group):
             found = responsibilities_without_verdict(torch.from_numpy(values[seen])).numpy()
-            right[np.ix_(np.flatnonzero(seen), list(group))] = found[:, None]
+            for column in group:
+                right[seen, column] = found
     return right

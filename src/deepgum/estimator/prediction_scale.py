@@ -36,7 +36,7 @@ class PredictionScale:
     >>> predictions = rng.uniform(1, 10, size=(4000, 1))
     >>> residuals = predictions * rng.laplace(size=(4000, 1))
     >>> scale = PredictionScale.of(residuals, predictions, np.ones((4000, 1)))
-    >>> bool(np.abs(scale(np.array([[2.0], [8.0]])) / [[2.0], [8.0]] - 1).max() < 0.3)
+    >>> bool(np.abs(scale(np.array([[4.0], [8.0]])) / [[4.0], [8.0]] - 1).max() < 0.3)
     True
     """
 

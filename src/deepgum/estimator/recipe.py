@@ -86,10 +86,19 @@ def chosen_schedule(estimator: BaseEstimator, rows: int) -> str:
 
     Raises
     ------
+    UnknownNameError
+        If there is no schedule of that name.
     InvalidParameterError
         If the schedule is "cross-fit" and there is a module, there are options, or there are too few rows.
     """
     schedule, is_own = estimator.schedule, estimator.module is None and estimator.options is None
+    if isinstance(schedule, Schedule):
+        return schedule.name
+    if not isinstance(schedule, str):
+        raise InvalidParameterError(
+            "schedule", "the name of a schedule, `Interleaved(...)` or `Alternate(...)`", schedule
+        )
+    check_choice("schedule", schedule, SCHEDULES)
     if schedule == AUTO:
         return CROSS_FIT if is_own and rows >= LEAST_ROWS else Interleaved.name
     if schedule == CROSS_FIT:
@@ -99,7 +108,7 @@ def chosen_schedule(estimator: BaseEstimator, rows: int) -> str:
         if rows < LEAST_ROWS:
             expected = f"'interleaved' for fewer than {LEAST_ROWS} rows with a label and a positive weight"
             raise InvalidParameterError("schedule", expected, schedule, f"Found {rows} rows.")
-    return str(schedule)
+    return schedule
 
 
 def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from deepgum.checks import check_choice, check_fraction
+from deepgum.checks import check_fraction
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator.cross_fit import fit_cross_fit
@@ -21,7 +21,6 @@ from deepgum.estimator.offsets import Offsets
 from deepgum.estimator.posterior import LabelPosterior
 from deepgum.estimator.recipe import (
     CROSS_FIT,
-    SCHEDULES,
     build_losses,
     build_network,
     build_options,
@@ -259,7 +258,6 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise InvalidParameterError(missing, "given: `X_val` and `y_val` belong together", None)
         seed = as_seed(self.random_state)
         weights = as_weights(sample_weight, len(labels))
-        check_choice("schedule", self.schedule, SCHEDULES)
         check_fraction("validation_fraction", self.validation_fraction, open_above=True)
         offsets = Offsets.of(self.module, features, labels, weights)
         data = offsets.data(features, labels, weights)

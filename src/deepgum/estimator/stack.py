@@ -29,7 +29,7 @@ class NetworkStack(nn.Module):
     Parameters
     ----------
     network : Regressor
-        A network whose backbone is an `MLP`. Every network of the stack is a copy with other initial weights.
+        A network whose backbone is an `MLP`. The networks of the stack have its shape and other initial weights.
     size : int
         Number k of networks.
     generator : torch.Generator
@@ -45,41 +45,53 @@ class NetworkStack(nn.Module):
     (torch.Size([4, 20, 1]), True)
     """
 
-    def __init__(self, network: Regressor, size: int, generator: torch.Generator) -> None:
+    mean: Tensor
+    std: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, network: nn.Module, size: int, generator: torch.Generator) -> None:
         super().__init__()
+        assert isinstance(network, Regressor)
+        backbone = network.backbone
+        assert isinstance(backbone, MLP)
         self._network = [copy.deepcopy(network).float()]  # in a list, so that its parameters are not trained
         self._generator = generator
-        backbone = self._network[0].backbone
-        assert isinstance(backbone, MLP)
+        own = {"mean": backbone.mean, "std": backbone.std, "centre": network.centre, "scale": network.scale}
+        for name, values in own.items():
+            self.register_buffer(name, values.detach().clone().float())
         layers = [layer for layer in backbone.layers if isinstance(layer, nn.Linear)]
         self._dropout = next((layer.p for layer in backbone.layers if isinstance(layer, nn.Dropout)), 0.0)
 
-        def draw(like: Tensor, shape: tuple[int, ...], inputs: int) -> nn.Parameter:
-            values = torch.empty(shape, device=like.device)
-            return nn.Parameter(values.copy_(torch.empty(shape).uniform_(-1, 1, generator=generator)) * inputs**-0.5)
+        def draw(layer: nn.Linear, rows: int) -> nn.Parameter:
+            # The same distribution as that of `nn.Linear`.
+            values = torch.empty(size, rows, layer.out_features).uniform_(-1, 1, generator=generator)
+            return nn.Parameter(values * layer.in_features**-0.5)
 
-        # The same distribution as that of `nn.Linear`.
-        self.weights = nn.ParameterList(
-            [draw(x.weight, (size, x.in_features, x.out_features), x.in_features) for x in layers]
-        )
-        self.biases = nn.ParameterList([draw(x.weight, (size, 1, x.out_features), x.in_features) for x in layers])
+        self.weights = nn.ParameterList([draw(layer, layer.in_features) for layer in layers])
+        self.biases = nn.ParameterList([draw(layer, 1) for layer in layers])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map features (k, b, p), or (b, p) for all networks, to predictions (k, b, d) in the targets' unit."""
-        network = self._network[0]
-        assert isinstance(network.backbone, MLP)
-        hidden = (inputs - network.backbone.mean) / network.backbone.std
+        return self._forward(inputs, list(self.weights), list(self.biases))
+
+    def predict(self, place: int, inputs: Tensor) -> Tensor:
+        """Map features (b, p) to the predictions (b, d) of one network of the stack."""
+        one = slice(place, place + 1)
+        return self._forward(inputs, [each[one] for each in self.weights], [each[one] for each in self.biases])[0]
+
+    def _forward(self, inputs: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
+        hidden = (inputs - self.mean) / self.std
         if hidden.ndim == 2:
-            hidden = hidden.expand(len(self.weights[0]), *hidden.shape)
-        last = len(self.weights) - 1
-        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = hidden.expand(len(weights[0]), *hidden.shape)
+        for place, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             hidden = torch.baddbmm(bias, hidden, weight)
-            if place < last:
+            if place < len(weights) - 1:
                 hidden = hidden.relu_()
                 if self.training and self._dropout:
                     kept = torch.rand(hidden.shape[1:], generator=self._generator) >= self._dropout
                     hidden = hidden * (kept.to(hidden) / (1 - self._dropout))
-        return network.centre + network.scale * hidden
+        return self.centre + self.scale * hidden
 
     def member(self, place: int) -> Regressor:
         """Return one network of the stack, as a separate module in evaluation mode."""
