@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ from deepgum.estimator.stack import NetworkStack, train_stack
 from deepgum.losses import Loss
 from deepgum.mixture.partition import Groups, partition
 from deepgum.models.regressor import Regressor
+from deepgum.posteriors.densities import StudentT
 from deepgum.training import EpochRecord, History, SGDOptions
 from deepgum.training.weighting import mixture_record
 
@@ -36,6 +38,12 @@ __all__ = ["LEAST_ROWS", "CrossFit", "fit_cross_fit"]
 
 FOLDS = 3
 """Number of folds. With more folds, the networks of the first pass take more time."""
+
+JUDGED_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Shares of the epochs of the first pass after which labels are judged for the first time, and again."""
+
+EARLY_DENSITY = StudentT(3.0)
+"""Density of right labels within the first pass. The choice among several densities takes much more time."""
 
 LEAST_ROWS = 60
 """Minimum number of rows for a training with folds."""
@@ -95,11 +103,22 @@ def fit_cross_fit(
     NonFiniteLossError
         As soon as a loss is not finite.
     """
-    places = partition(groups, train.targets.shape[1])
     labels = train.targets.double().numpy()
     given = torch.ones(len(train), 1) if train.sample_weight is None else train.sample_weight[:, None].float()
+
+    def weights(right: NDArray[np.float64]) -> Tensor:
+        columns = torch.empty(train.targets.shape)
+        for place, group in enumerate(partition(groups, train.targets.shape[1])):
+            columns[:, list(group)] = torch.from_numpy(right[:, [place]]).float()
+        return columns * given
+
+    def judge(predictions: NDArray[np.float64]) -> Tensor | None:
+        posterior = LabelPosterior.fit(labels, predictions, groups, EARLY_DENSITY)
+        right = posterior.responsibilities(labels - predictions, predictions)
+        return weights(right) if (right < 0.5).any() else None
+
     first = _Pass(network, train, validation, losses[0], given.expand(train.targets.shape), sgd, seed, 0, FOLDS)
-    first.run(history)
+    first.run(history, judge)
     begun = time.perf_counter()
     posterior = LabelPosterior.fit(labels, first.predictions, groups)
     right = posterior.responsibilities(labels - first.predictions, first.predictions)
@@ -107,10 +126,7 @@ def fit_cross_fit(
     history.add(mixture_record(posterior.mixture.mixture, flags.sum(dim=0), 0, first.score, begun))
     if not flags.any():
         return CrossFit(first.network, posterior, right)
-    weights = torch.empty(train.targets.shape)
-    for place, group in enumerate(places):
-        weights[:, list(group)] = torch.from_numpy(right[:, [place]]).float()
-    second = _Pass(network, train, validation, losses[1], weights * given, sgd, seed, 1, 1)
+    second = _Pass(network, train, validation, losses[1], weights(right), sgd, seed, 1, 1)
     second.run(history)
     return CrossFit(second.network, posterior, right)
 
@@ -159,8 +175,9 @@ class _Pass:
         self._generator = generator
         self._stack = NetworkStack(network, len(self._rows), generator).to(device)
 
-    def run(self, history: History) -> None:
+    def run(self, history: History, judge: Callable[[NDArray[np.float64]], Tensor | None] | None = None) -> None:
         begun = time.perf_counter()
+        judged = [round(share * self._sgd.epochs_max) for share in JUDGED_AT]
 
         def loss(residuals: Tensor, batch: Tensor) -> Tensor:
             # The mean over all networks, times their number, so that the step of a network is as large as if alone.
@@ -169,6 +186,12 @@ class _Pass:
         def record(epoch: int, training_loss: float, average: NetworkStack) -> None:
             nonlocal begun
             score, predictions = self._evaluate(average)
+            if judge is not None and epoch in judged:
+                found = judge(predictions.double().cpu().numpy())
+                if found is not None:
+                    self._weights = found.to(self._weights)
+                    score, _ = self._evaluate(average)
+                    self.score = math.inf
             better = score < self.score or epoch == 1
             if better:
                 self.score, self.network = score, average.member(len(self._held_out))

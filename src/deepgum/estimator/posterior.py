@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepgum.estimator.prediction_scale import PredictionScale
 from deepgum.mixture.fitting import responsibilities_without_verdict
 from deepgum.mixture.partition import Groups, Partition, partition
+from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["LabelPosterior"]
@@ -53,15 +54,18 @@ class LabelPosterior:
     scale: PredictionScale
 
     @classmethod
-    def fit(cls, labels: Values, predictions: Values, groups: Groups) -> LabelPosterior:
-        """Fit the scale and the mixture to labels (n, d), NaN for missing ones, and out-of-fold predictions (n, d)."""
+    def fit(cls, labels: Values, predictions: Values, groups: Groups, inliers: Inliers = AUTO) -> LabelPosterior:
+        """Fit the scale and the mixture to labels (n, d), NaN for missing ones, and out-of-fold predictions (n, d).
+
+        `inliers` are the densities of right labels that are tried; see `LabelMixture.fit`.
+        """
         residuals = np.where(_is_common(labels), np.nan, labels - predictions)
         places = partition(groups, labels.shape[1])
         right = _without_verdict(residuals, places)
         for _ in range(2):
             scale = PredictionScale.of(residuals, predictions, right)
             right = _without_verdict(residuals / scale(predictions), places)
-        return cls(LabelMixture.fit(residuals / scale(predictions), groups, intervals=False), scale)
+        return cls(LabelMixture.fit(residuals / scale(predictions), groups, inliers=inliers, intervals=False), scale)
 
     def responsibilities(self, residuals: Values, predictions: Values) -> Values:
         """Return the probability (n, g) that each label is right, from its residual and its prediction, both (n, d).
