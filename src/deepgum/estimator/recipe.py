@@ -112,7 +112,7 @@ def chosen_schedule(estimator: BaseEstimator, rows: int) -> str:
 
 
 def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]:
-    """Return the losses of the two passes of the schedule "cross-fit" for labels (n, d).
+    """Return the first loss and the weighted loss of the schedule "cross-fit", for labels (n, d).
 
     Raises
     ------

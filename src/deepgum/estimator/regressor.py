@@ -80,8 +80,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         The same as in `GaussianUniformMixture`. With the schedule "cross-fit", the covariance is always full.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
-        steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping. With
-        the schedule "cross-fit", the first loss is the loss of the whole first pass.
+        steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping. The
+        schedule "cross-fit" has no warm-up: it uses the first loss until a label is flagged.
     max_epochs : int
         Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"
@@ -117,18 +117,17 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     inlier_probability_ : (n, g) array
         Probability that each label given to `fit` is right, one row per row of X and one column per group. A label with
         a probability below 1/2 is probably wrong. If a row has no label in a group, the probability is the prior. With
-        the schedule "cross-fit", the probabilities come from out-of-fold residuals; if any label is flagged, they are
-        the weights with which the network was trained.
+        the schedule "cross-fit", the probabilities come from the out-of-fold residuals of the chosen epoch.
     mixture_ : GaussianUniformMixture
         The mixture of the training residuals. With the schedule "cross-fit", eq. 1 of the out-of-fold residuals divided
         by their scale.
     posterior_ : LabelPosterior or None
         With the schedule "cross-fit", the mixture with the chosen densities, and the scale of residuals as a function
-        of the prediction. The probabilities come from it. None with the other schedules.
+        of the prediction; it gives the probabilities. None with the other schedules.
     history_ : History
-        Records of epochs and rounds. With the schedule "cross-fit", a round is a pass.
+        Records of epochs and rounds.
     n_iter_ : int
-        Number of epochs of SGD; with the schedule "cross-fit", of one or two passes.
+        Number of epochs of SGD.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : array of str
@@ -139,13 +138,13 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     A row without labels, or with weight 0, has no influence on the training, but gets an inlier probability. There is
     no `set_output`, because the estimator is not a transformer.
 
-    The schedule "cross-fit" trains four networks side by side: one without each of three folds of the rows, and one on
-    all rows. The predictions of the first three for the rows of their folds, which are out-of-fold predictions, choose
-    the epoch, and give the probabilities by a mixture whose densities are chosen by held-out likelihood
-    (`deepgum.posteriors`). Residuals are first divided by their mean size at similar predictions. If the verdict is
-    that no label is wrong, the network on all rows is the result. Otherwise a second pass trains new networks with the
-    probabilities as weights. `module_` is always one network; its weights are a moving average over the last epochs of
-    its own training. The training takes up to three times the time of a training with one loss.
+    The schedule "cross-fit" trains six networks side by side: one without each of five folds of the rows, and one on all
+    rows. The predictions of the first five for the rows of their folds, which are out-of-fold predictions, choose the
+    epoch. Several times during the training, the out-of-fold residuals are divided by their mean size at similar
+    predictions, and give the probabilities by a mixture with heavy tails of right labels (`deepgum.posteriors`). If a
+    label is flagged, the probabilities are the weights of the labels until the next time. If no label is flagged, the
+    weights stay 1. `module_` is the one network on all rows; its weights are a moving average over the last epochs of
+    its own training. The training takes about twice the time of a training of the network with one loss.
 
     Examples
     --------
