@@ -60,6 +60,8 @@ class CrossFit:
     ----------
     network : Regressor
         The network that was trained on all rows, in float32 and in evaluation mode.
+    predictions : array (n, d)
+        The out-of-fold predictions.
     posterior : LabelPosterior
         The mixture of the out-of-fold residuals.
     responsibilities : array (n, g)
@@ -67,6 +69,7 @@ class CrossFit:
     """
 
     network: Regressor
+    predictions: Values
     posterior: LabelPosterior
     responsibilities: Values
 
@@ -126,7 +129,7 @@ def fit_cross_fit(
     right = posterior.responsibilities(labels - training.predictions, training.predictions)
     flagged = torch.from_numpy(right < 0.5).sum(dim=0)
     history.add(mixture_record(posterior.mixture.mixture, flagged, 0, training.score, begun))
-    return CrossFit(training.network, posterior, right)
+    return CrossFit(training.network, training.predictions, posterior, right)
 
 
 class _Training:

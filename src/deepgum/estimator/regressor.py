@@ -138,9 +138,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     A row without labels, or with weight 0, has no influence on the training, but gets an inlier probability. There is
     no `set_output`, because the estimator is not a transformer.
 
-    The schedule "cross-fit" trains six networks side by side: one without each of five folds of the rows, and one on all
-    rows. The predictions of the first five for the rows of their folds, which are out-of-fold predictions, choose the
-    epoch. Several times during the training, the out-of-fold residuals are divided by their mean size at similar
+    The schedule "cross-fit" trains six networks side by side: one without each of five folds of the rows, and one on
+    all rows. The predictions of the first five for the rows of their folds, which are out-of-fold predictions, choose
+    the epoch. Several times during the training, the out-of-fold residuals are divided by their mean size at similar
     predictions, and give the probabilities by a mixture with heavy tails of right labels (`deepgum.posteriors`). If a
     label is flagged, the probabilities are the weights of the labels until the next time. If no label is flagged, the
     weights stay 1. `module_` is the one network on all rows; its weights are a moving average over the last epochs of
