@@ -61,10 +61,9 @@ class LabelPosterior:
         """
         residuals = np.where(_is_common(labels), np.nan, labels - predictions)
         places = partition(groups, labels.shape[1])
-        right = _without_verdict(residuals, places)
-        for _ in range(2):
-            scale = PredictionScale.of(residuals, predictions, right)
-            right = _without_verdict(residuals / scale(predictions), places)
+        first = PredictionScale.of(residuals, predictions, _without_verdict(residuals, places))
+        right = _without_verdict(residuals / first(predictions), places)
+        scale = PredictionScale.of(residuals, predictions, right)
         return cls(LabelMixture.fit(residuals / scale(predictions), groups, inliers=inliers, intervals=False), scale)
 
     def responsibilities(self, residuals: Values, predictions: Values) -> Values:

@@ -40,7 +40,9 @@ NOT_OF_SGD = {
 
 
 # With options, the schedule is "interleaved"; without options, it is "cross-fit" for tables of at least 60 rows.
-@parametrize_with_checks([DeepGUMRegressor(**QUICK), DeepGUMRegressor(max_epochs=2)], expected_failed_checks=lambda _: NOT_OF_SGD)
+@parametrize_with_checks(
+    [DeepGUMRegressor(**QUICK), DeepGUMRegressor(max_epochs=2)], expected_failed_checks=lambda _: NOT_OF_SGD
+)
 def test_the_checks_of_scikit_learn_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 
