@@ -10,17 +10,34 @@ from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
-from torch import nn
+from torch import Tensor, nn
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidParameterError
+from deepgum.estimator.cross_fit import LEAST_ROWS
+from deepgum.losses import Loss
 from deepgum.models import MLP, build_model
 from deepgum.training import PRESETS, DeepGUMOptions, Interleaved, SGDOptions
 from deepgum.training.flat_options import find_section, refuse_moved
-from deepgum.training.schedules import Schedule, get_schedule
+from deepgum.training.loop.label_loss import label_loss, label_spread
+from deepgum.training.schedules import Alternate, Schedule, get_schedule
 
-__all__ = ["build_network", "build_options", "build_sgd_options", "rename_parameters"]
+__all__ = [
+    "CROSS_FIT",
+    "SCHEDULES",
+    "build_losses",
+    "build_network",
+    "build_options",
+    "build_sgd_options",
+    "chosen_schedule",
+    "rename_parameters",
+]
+
+AUTO, CROSS_FIT = "auto", "cross-fit"
+SCHEDULES = (AUTO, CROSS_FIT, Interleaved.name, Alternate.name)
+FIRST_LOSS = "cauchy"
+"""The first loss of `fit_deepgum`."""
 
 WIDTH = 128
 DROPOUT = 0.1
@@ -64,6 +81,49 @@ def _default_network(data: RegressionData, n_outputs: int) -> MLP:
     return MLP.for_features(torch.as_tensor(data.inputs), n_outputs, width=WIDTH, dropout=DROPOUT)
 
 
+def chosen_schedule(estimator: BaseEstimator, rows: int) -> str:
+    """Return the name of the schedule for a number of training rows, in place of "auto".
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no schedule of that name.
+    InvalidParameterError
+        If the schedule is "cross-fit" and there is a module, there are options, or there are too few rows.
+    """
+    schedule, is_own = estimator.schedule, estimator.module is None and estimator.options is None
+    if isinstance(schedule, Schedule):
+        return schedule.name
+    if not isinstance(schedule, str):
+        raise InvalidParameterError(
+            "schedule", "the name of a schedule, `Interleaved(...)` or `Alternate(...)`", schedule
+        )
+    check_choice("schedule", schedule, SCHEDULES)
+    if schedule == AUTO:
+        return CROSS_FIT if is_own and rows >= LEAST_ROWS else Interleaved.name
+    if schedule == CROSS_FIT:
+        if not is_own:
+            hint = "Without them, the default network is trained."
+            raise InvalidParameterError("schedule", "'interleaved' with a `module` or `options`", schedule, hint)
+        if rows < LEAST_ROWS:
+            expected = f"'interleaved' for fewer than {LEAST_ROWS} rows with a label and a positive weight"
+            raise InvalidParameterError("schedule", expected, schedule, f"Found {rows} rows.")
+    return schedule
+
+
+def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]:
+    """Return the first loss and the weighted loss of the schedule "cross-fit", for labels (n, d).
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter of the estimator is invalid.
+    """
+    options, spread = build_options(estimator).with_imported_losses(), label_spread(targets)
+    first = options.weighted_loss if estimator.first_loss is None else options.first_loss
+    return label_loss(first, options, spread), label_loss(options.weighted_loss, options, spread)
+
+
 def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
     """Return the options of the training from the estimator's parameters and its `options`.
 
@@ -75,10 +135,11 @@ def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
     rest = {} if estimator.options is None else estimator.options
     if not isinstance(rest, Mapping):
         raise InvalidParameterError("options", "a mapping from options of `DeepGUMOptions` to their values", rest)
-    schedule = get_schedule(estimator.schedule)
+    schedule = get_schedule(Interleaved.name if estimator.schedule in (AUTO, CROSS_FIT) else estimator.schedule)
     for name, value in rest.items():
         _check_option(name, value, schedule)
     own = {name: getattr(estimator, name) for name in PARAMETERS if name != "covariance_type"} | {"schedule": schedule}
+    own["first_loss"] = FIRST_LOSS if estimator.first_loss is None else estimator.first_loss
     if own["warmup_epochs"] is None and isinstance(schedule, Interleaved):
         own["warmup_epochs"] = max(1, round(WARMUP_SHARE * check_count("max_epochs", estimator.max_epochs)))
     with rename_parameters(**{"mixture.covariance_type": "covariance_type"}):

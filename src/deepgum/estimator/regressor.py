@@ -13,16 +13,29 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from deepgum.checks import check_fraction
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
+from deepgum.estimator.cross_fit import fit_cross_fit
 from deepgum.estimator.offsets import Offsets
-from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, rename_parameters
-from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, usable_rows
+from deepgum.estimator.posterior import LabelPosterior
+from deepgum.estimator.recipe import (
+    CROSS_FIT,
+    build_losses,
+    build_network,
+    build_options,
+    build_sgd_options,
+    chosen_schedule,
+    rename_parameters,
+)
+from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, is_usable, split, usable_rows
 from deepgum.estimator.scoring import mean_r2
+from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
-from deepgum.training import Event, History, fit_deepgum
+from deepgum.training import Event, History, check_device, fit_deepgum
+from deepgum.training.result import check_training_data
 
 __all__ = ["DeepGUMRegressor"]
 
@@ -47,32 +60,47 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
           the labels, and `random_state` determines the initial weights.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Columns of y that are right or wrong together.
-    schedule : {"interleaved", "alternate"}
-        "interleaved" is one run of SGD with EM after every epoch, with the other options of the preset "default".
-        "alternate" is Algorithm 1 of the paper, which has several runs of SGD, with the other options of the preset
-        "alternate".
-    first_loss, weighted_loss, covariance_type
+    schedule : {"auto", "cross-fit", "interleaved", "alternate"}
+        The way in which the network and the probabilities of the labels are estimated.
+
+        - "cross-fit" is for the default network only. Labels are judged by networks that were not trained on them, and
+          right labels are hardly ever flagged; see the notes.
+        - "interleaved" is `fit_deepgum` with one run of SGD and EM after every epoch, with the other options of the
+          preset "default".
+        - "alternate" is `fit_deepgum` with Algorithm 1 of the paper, which has several runs of SGD, with the other
+          options of the preset "alternate".
+        - "auto" is "cross-fit" if `module` and `options` are None and there are at least 60 rows with a label, else
+          "interleaved".
+    first_loss : str, Loss or None
+        The loss before there are probabilities; see `DeepGUMOptions`. None is the `weighted_loss` with the schedule
+        "cross-fit", and "cauchy" with the other schedules.
+    weighted_loss
         The same as in `DeepGUMOptions`.
+    covariance_type
+        The same as in `GaussianUniformMixture`. With the schedule "cross-fit", the covariance is always full.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
-        steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping.
+        steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping. The
+        schedule "cross-fit" has no warm-up: it uses the first loss until a label is flagged.
     max_epochs : int
         Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"
         Number of rows per step; "auto" is one sixteenth of the rows, but at least 8 and at most 128.
     learning_rate, optimizer, weight_decay, patience, device, precision
-        The same as in `SGDOptions`.
+        The same as in `SGDOptions`. The schedule "cross-fit" trains in float32 and without patience.
     lr_schedule : {"one-cycle", "cosine", "constant"}
         Schedule of the learning rate (`SGDOptions.schedule`). With "constant" the training can stop early; use it with
         the schedule "alternate".
     validation_fraction : float in [0, 1)
         Share of the rows that is held out to choose the best epoch, unless `fit` gets `X_val` and `y_val`. If the share
-        is 0, or too few rows would remain, the best epoch is chosen with the training rows.
+        is 0, or too few rows would remain, the best epoch is chosen with the training rows. The schedule "cross-fit"
+        needs no held-out rows.
     options : mapping, optional
         Other fields of `DeepGUMOptions`, for example `{"least_weight": 0.1}`. Parameters of the estimator are not
-        allowed here.
+        allowed here. They are options of `fit_deepgum`, and are refused with the schedule "cross-fit".
     random_state : int, RandomState or None
-        Seed of the initial weights, the held-out part and the order of the rows. An int is the `seed` of `fit_deepgum`.
+        Seed of the initial weights, the folds or the held-out part, and the order of the rows. An int is the `seed` of
+        `fit_deepgum`.
     on_event : callable, optional
         Called with every `EpochRecord` and `RoundRecord`; `print` shows the progress.
 
@@ -88,9 +116,14 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         X are 0.
     inlier_probability_ : (n, g) array
         Probability that each label given to `fit` is right, one row per row of X and one column per group. A label with
-        a probability below 1/2 is probably wrong. If a row has no label in a group, the probability is the prior.
+        a probability below 1/2 is probably wrong. If a row has no label in a group, the probability is the prior. With
+        the schedule "cross-fit", the probabilities come from the out-of-fold residuals of the chosen epoch.
     mixture_ : GaussianUniformMixture
-        The mixture of the training residuals.
+        The mixture of the training residuals. With the schedule "cross-fit", eq. 1 of the out-of-fold residuals divided
+        by their scale.
+    posterior_ : LabelPosterior or None
+        With the schedule "cross-fit", the mixture with the chosen densities, and the scale of residuals as a function
+        of the prediction; it gives the probabilities. None with the other schedules.
     history_ : History
         Records of epochs and rounds.
     n_iter_ : int
@@ -104,6 +137,14 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     -----
     A row without labels, or with weight 0, has no influence on the training, but gets an inlier probability. There is
     no `set_output`, because the estimator is not a transformer.
+
+    The schedule "cross-fit" trains six networks side by side: one without each of five folds of the rows, and one on
+    all rows. The predictions of the first five for the rows of their folds, which are out-of-fold predictions, choose
+    the epoch. Several times during the training, the out-of-fold residuals are divided by their mean size at similar
+    predictions, and give the probabilities by a mixture with heavy tails of right labels (`deepgum.posteriors`). If a
+    label is flagged, the probabilities are the weights of the labels until the next time. If no label is flagged, the
+    weights stay 1. `module_` is the one network on all rows; its weights are a moving average over the last epochs of
+    its own training. The training takes about twice the time of a training of the network with one loss.
 
     Examples
     --------
@@ -120,6 +161,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     module_: nn.Module
     inlier_probability_: NDArray[np.float64]
     mixture_: GaussianUniformMixture
+    posterior_: LabelPosterior | None
     history_: History
     n_iter_: int
     feature_offset_: NDArray[np.float64]
@@ -131,8 +173,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         module: nn.Module | Backbone | str | None = None,
         *,
         groups: Any = "sample",
-        schedule: str = "interleaved",
-        first_loss: str = "cauchy",
+        schedule: str = "auto",
+        first_loss: str | Loss | None = None,
         weighted_loss: str = "l1",
         covariance_type: str = "full",
         warmup_epochs: int | None = None,
@@ -213,16 +255,26 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise InvalidParameterError(missing, "given: `X_val` and `y_val` belong together", None)
-        options, seed = build_options(self), as_seed(self.random_state)
+        seed = as_seed(self.random_state)
         weights = as_weights(sample_weight, len(labels))
+        check_fraction("validation_fraction", self.validation_fraction, open_above=True)
         offsets = Offsets.of(self.module, features, labels, weights)
         data = offsets.data(features, labels, weights)
         train = usable_rows(data)
-        sgd = build_sgd_options(self, len(train))
-        if X_val is None:
-            train, validation = split(train, self.validation_fraction, options, seed)
+        validation = None if X_val is None else offsets.data(*as_inputs_and_labels(self, X_val, y_val))
+        self.feature_offset_, self.label_offset_ = offsets.features, offsets.labels
+        if chosen_schedule(self, len(train)) == CROSS_FIT:
+            self._fit_cross_fit(data, train, validation, seed)
         else:
-            validation = offsets.data(*as_inputs_and_labels(self, X_val, y_val))
+            self._fit_deepgum(data, train, validation, seed)
+        return self
+
+    def _fit_deepgum(
+        self, data: RegressionData, train: RegressionData, validation: RegressionData | None, seed: int
+    ) -> None:
+        options, sgd = build_options(self), build_sgd_options(self, len(train))
+        if validation is None:
+            train, validation = split(train, self.validation_fraction, options, seed)
         with rename_parameters(model="module"):
             network = build_network(self.module, self.device, train, seed)
             result = fit_deepgum(
@@ -231,12 +283,28 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         assert result.mixture is not None
         self.module_ = result.model
         self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
+        self.posterior_ = None
         # Remove the listener, which may not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
-        self.feature_offset_, self.label_offset_ = offsets.features, offsets.labels
         self.inlier_probability_ = self._posterior(data)
-        return self
+
+    def _fit_cross_fit(
+        self, data: RegressionData, train: RegressionData, validation: RegressionData | None, seed: int
+    ) -> None:
+        losses, sgd = build_losses(self, train.targets), build_sgd_options(self, len(train))
+        check_training_data(train, train if validation is None else validation)
+        check_device(sgd.device)
+        network, history = build_network(None, self.device, train, seed), History(listener=self.on_event)
+        result = fit_cross_fit(
+            network, train, validation, losses=losses, groups=self.groups, sgd=sgd, seed=seed, history=history
+        )
+        self.module_ = result.network.to(next(network.parameters()).dtype)
+        self.posterior_, self.mixture_ = result.posterior, result.posterior.mixture.mixture
+        self.history_, self.n_iter_ = replace(history, listener=None), len(history.epochs)
+        # Rows that were not in the training get the probability of new rows.
+        self.inlier_probability_ = self._posterior(data)
+        self.inlier_probability_[is_usable(data).numpy()] = result.responsibilities
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return predictions in the unit of the y of `fit`: (m,) if y was a vector, (m, d) if y was a matrix.
@@ -309,8 +377,10 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return Offsets(self.feature_offset_, self.label_offset_)
 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
-        residuals = compute_residuals(self.module_, data, precision=self.precision)
-        return self.mixture_.responsibilities(residuals.numpy())
+        residuals = compute_residuals(self.module_, data, precision=self.precision).double().numpy()
+        if self.posterior_ is None:
+            return self.mixture_.responsibilities(residuals)
+        return self.posterior_.responsibilities(residuals, predict(self.module_, data).double().numpy())
 
 
 class _NotFittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]

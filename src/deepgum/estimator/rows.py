@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
+from torch import Tensor
 
 from deepgum.checks import check_count, check_fraction
 from deepgum.data import RegressionData, split_validation
@@ -24,6 +25,7 @@ __all__ = [
     "as_labels",
     "as_seed",
     "as_weights",
+    "is_usable",
     "split",
     "usable_rows",
 ]
@@ -103,6 +105,12 @@ def as_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
+def is_usable(data: RegressionData) -> Tensor:
+    """Return a mask (n,) that is True for rows that have a label and a positive weight."""
+    rows = data.targets.isfinite().any(dim=1)
+    return rows if data.sample_weight is None else rows & (data.sample_weight > 0)
+
+
 def usable_rows(data: RegressionData) -> RegressionData:
     """Return the rows that have a label and a positive weight.
 
@@ -113,9 +121,7 @@ def usable_rows(data: RegressionData) -> RegressionData:
     InvalidDataError
         If no row has a label and a positive weight.
     """
-    rows = data.targets.isfinite().any(dim=1)
-    if data.sample_weight is not None:
-        rows &= data.sample_weight > 0
+    rows = is_usable(data)
     if not rows.any():
         raise InvalidDataError(f"`y` should have a label in a row of weight above 0. Found none in {len(data)} rows.")
     usable = data if rows.all() else data.subset(rows.nonzero().flatten())

@@ -56,7 +56,9 @@ class Regressor(nn.Module):
                 f"{centre.isnan().nonzero().flatten().tolist()}. Remove these coordinates, or give labels for them."
             )
         scale = 1.4826 * torch.nanmedian((targets - centre).abs(), dim=0).values
-        # The MAD is 0 if most labels of a coordinate are equal; then the scale of the others is used, or else 1.
+        # The MAD is 0 if most labels of a coordinate are equal; then the mean absolute deviation is used. If all labels
+        # of a coordinate are equal, the scale of the other coordinates is used, or else 1.
+        scale = torch.where(scale > 0, scale, 1.2533 * torch.nanmean((targets - centre).abs(), dim=0))
         typical = scale[scale > 0].median() if (scale > 0).any() else torch.ones(())
         return cls(backbone, centre, torch.where(scale > 0, scale, typical))
 

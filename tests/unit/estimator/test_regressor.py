@@ -39,7 +39,10 @@ NOT_OF_SGD = {
 }
 
 
-@parametrize_with_checks([DeepGUMRegressor(**QUICK)], expected_failed_checks=lambda _: NOT_OF_SGD)
+# With options, the schedule is "interleaved"; without options, it is "cross-fit" for tables of at least 60 rows.
+@parametrize_with_checks(
+    [DeepGUMRegressor(**QUICK), DeepGUMRegressor(max_epochs=2)], expected_failed_checks=lambda _: NOT_OF_SGD
+)
 def test_the_checks_of_scikit_learn_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -179,9 +182,8 @@ def test_rows_without_weight_or_label_do_not_change_the_offsets() -> None:
 def test_defaults_are_those_of_fit_deepgum() -> None:
     defaults = {name: p.default for name, p in inspect.signature(DeepGUMRegressor).parameters.items()}
     options, sgd = deepgum.DeepGUMOptions(), deepgum.SGDOptions()
-    for name in ("groups", "first_loss", "weighted_loss"):
+    for name in ("groups", "weighted_loss"):
         assert defaults[name] == getattr(options, name)
-    assert defaults["schedule"] == options.schedule.name
     assert defaults["covariance_type"] == options.mixture.covariance_type
     for name in ("optimizer", "weight_decay", "patience", "device", "precision"):
         assert defaults[name] == getattr(sgd, name)

@@ -1,0 +1,231 @@
+"""Training of the default network on a table, with weights that come from out-of-fold residuals.
+
+A network memorises a part of its training labels, and the residuals of memorised wrong labels are small. Each label is
+therefore judged by a network that is not trained on it. Six networks are trained side by side: one without each of five
+folds of the rows, and one on all rows. The first five predict every row out of fold. The network on all rows is the
+result.
+
+At first, all labels have the same weight. Several times during the training, the out-of-fold residuals give the
+probability that each label is right (`deepgum.estimator.posterior`). If a label is flagged, these probabilities are the
+weights of the labels in the losses of all networks until labels are judged again. If no label is flagged, all weights
+stay 1. After the last epoch, the labels are judged once more, and the densities are then chosen among more candidates.
+
+The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepgum.data import RegressionData
+from deepgum.estimator.posterior import LabelPosterior
+from deepgum.estimator.stack import NetworkStack, train_stack
+from deepgum.losses import Loss
+from deepgum.mixture.partition import Groups, partition
+from deepgum.models.regressor import Regressor
+from deepgum.posteriors.densities import StudentT
+from deepgum.training import EpochRecord, History, SGDOptions
+from deepgum.training.weighting import mixture_record
+
+__all__ = ["LEAST_ROWS", "CrossFit", "fit_cross_fit"]
+
+Values = NDArray[np.float64]
+
+FOLDS = 5
+"""Number of folds. With more folds, predictions out of fold are better, and the training takes more time."""
+
+JUDGED_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Shares of the epochs after which labels are judged."""
+
+EARLY_DENSITY = StudentT(3.0)
+"""Density of right labels during the training. The choice among several densities takes much more time."""
+
+LEAST_ROWS = 60
+"""Minimum number of rows for a training with folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """The result of a training with folds.
+
+    Attributes
+    ----------
+    network : Regressor
+        The network that was trained on all rows, in float32 and in evaluation mode.
+    predictions : array (n, d)
+        The out-of-fold predictions.
+    posterior : LabelPosterior
+        The mixture of the out-of-fold residuals.
+    responsibilities : array (n, g)
+        Probability that each label of the training rows is right, from its out-of-fold residual.
+    """
+
+    network: Regressor
+    predictions: Values
+    posterior: LabelPosterior
+    responsibilities: Values
+
+
+def fit_cross_fit(
+    network: nn.Module,
+    train: RegressionData,
+    validation: RegressionData | None,
+    *,
+    losses: tuple[Loss, Loss],
+    groups: Groups,
+    sgd: SGDOptions,
+    seed: int,
+    history: History,
+) -> CrossFit:
+    """Train the default network on a table; see the module docstring.
+
+    Parameters
+    ----------
+    network : Regressor
+        The untrained network, whose backbone is an `MLP`; it does not change.
+    train : RegressionData
+        Rows with features (n, p) and labels (n, d); NaN for missing labels.
+    validation : RegressionData, optional
+        If given, the epoch is chosen by the mean loss of the network on all rows, for the validation rows.
+    losses : tuple of two losses
+        The loss as long as all weights are equal, and the loss with the probabilities as weights.
+    groups : see `GaussianUniformMixture`
+    sgd : SGDOptions
+    seed : int
+        Seed of the folds, the initial weights and the order of the rows.
+    history : History
+        It gets one record per epoch, and a record of the final mixture.
+
+    Raises
+    ------
+    NonFiniteLossError
+        As soon as a loss is not finite.
+    """
+    labels = train.targets.double().numpy()
+    places = partition(groups, labels.shape[1])
+
+    def judge(predictions: Values) -> Tensor | None:
+        posterior = LabelPosterior.fit(labels, predictions, groups, EARLY_DENSITY)
+        right = posterior.responsibilities(labels - predictions, predictions)
+        if not (right < 0.5).any():
+            return None
+        weights = torch.empty(train.targets.shape)
+        for place, group in enumerate(places):
+            weights[:, list(group)] = torch.from_numpy(right[:, [place]]).float()
+        return weights
+
+    training = _Training(network, train, validation, losses, sgd, seed, history)
+    training.run(judge)
+    begun = time.perf_counter()
+    posterior = LabelPosterior.fit(labels, training.predictions, groups)
+    right = posterior.responsibilities(labels - training.predictions, training.predictions)
+    flagged = torch.from_numpy(right < 0.5).sum(dim=0)
+    history.add(mixture_record(posterior.mixture.mixture, flagged, 0, training.score, begun))
+    return CrossFit(training.network, training.predictions, posterior, right)
+
+
+class _Training:
+    """One training side by side of a network on all rows, and of one network without each fold.
+
+    Attributes
+    ----------
+    network : Regressor
+        The network on all rows after the best epoch.
+    predictions : array (n, d)
+        The out-of-fold predictions after the best epoch.
+    score : float
+        The score of the best epoch. Only epochs since the last change of the weights are compared.
+    """
+
+    network: Regressor
+    predictions: Values
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: RegressionData,
+        validation: RegressionData | None,
+        losses: tuple[Loss, Loss],
+        sgd: SGDOptions,
+        seed: int,
+        history: History,
+    ) -> None:
+        device = torch.device(sgd.device)
+        self.score = math.inf
+        self._losses, self._sgd, self._history = losses, sgd, history
+        self._inputs, self._targets = _tensors(train, device)
+        self._validation = None if validation is None else _tensors(validation, device)
+        given = torch.ones(len(train)) if train.sample_weight is None else train.sample_weight.float()
+        self._given = given[:, None].expand(train.targets.shape).to(device)
+        self._weights, self._is_weighted = self._given, False
+        self._generator = torch.Generator().manual_seed(seed)
+        n = len(train)
+        self._folds = torch.randperm(n, generator=self._generator).tensor_split(FOLDS)
+        outside = [torch.cat(self._folds[:place] + self._folds[place + 1 :]) for place in range(FOLDS)]
+        self._rows = [*outside, torch.arange(n)]
+        self._stack = NetworkStack(network, FOLDS + 1, self._generator).to(device)
+
+    def run(self, judge: Callable[[Values], Tensor | None]) -> None:
+        """Train, and judge the labels by a function that maps out-of-fold predictions to weights (n, d), or to None."""
+        judged = {round(share * self._sgd.epochs_max) for share in JUDGED_AT}
+        begun = time.perf_counter()
+
+        def loss(residuals: Tensor, batch: Tensor) -> Tensor:
+            # The sum over the networks, so that the step of a network is as large as if it were alone.
+            return len(residuals) * self._loss(residuals.flatten(0, 1), weights=self._weights[batch].flatten(0, 1))
+
+        def record(epoch: int, training_loss: float, average: NetworkStack) -> None:
+            nonlocal begun
+            name = f"weighted {self._loss.name}" if self._is_weighted else self._loss.name
+            predictions = self._predict(average)
+            if epoch in judged:
+                self._set_weights(judge(predictions.double().cpu().numpy()))
+            score = self._score(average, predictions)
+            better = score < self.score or epoch == 1
+            if better:
+                self.score, self.network = score, average.member(FOLDS)
+                self.predictions = predictions.double().cpu().numpy()
+            self._history.add(EpochRecord(name, 0, epoch, training_loss, score, time.perf_counter() - begun, better))
+            begun = time.perf_counter()
+
+        train_stack(
+            self._stack, self._inputs, self._targets, self._rows, loss, self._sgd, self._generator, on_epoch=record
+        )
+
+    @property
+    def _loss(self) -> Loss:
+        return self._losses[self._is_weighted]
+
+    def _set_weights(self, right: Tensor | None) -> None:
+        if right is None and not self._is_weighted:
+            return
+        self._is_weighted = right is not None
+        self._weights = self._given if right is None else self._given * right.to(self._given)
+        self.score = math.inf
+
+    @torch.no_grad()
+    def _predict(self, average: NetworkStack) -> Tensor:
+        """Return the out-of-fold predictions (n, d) of the averaged networks."""
+        predictions = torch.empty_like(self._targets)
+        for place, rows in enumerate(self._folds):
+            predictions[rows] = average.predict(place, self._inputs[rows])
+        return predictions
+
+    @torch.no_grad()
+    def _score(self, average: NetworkStack, predictions: Tensor) -> float:
+        if self._validation is None:
+            return self._loss(self._targets - predictions, weights=self._weights).item()
+        inputs, targets = self._validation
+        return self._loss(targets - average.predict(FOLDS, inputs)).item()
+
+
+def _tensors(data: RegressionData, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.as_tensor(data.inputs).float().to(device), data.targets.float().to(device)
