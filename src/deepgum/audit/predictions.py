@@ -80,6 +80,7 @@ class FaultKind(Enum):
 
 
 _SAYS_NOTHING = (FaultKind.CONSTANT, FaultKind.UNINFORMATIVE)
+_KEEPS_FLAGS = (*_SAYS_NOTHING, FaultKind.OTHER_ROWS, FaultKind.WORSE)
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class Fault:
 
     @property
     def keeps_flags(self) -> bool:
-        """Whether flagged labels are still worth a look: labels that are far from all other labels."""
-        return self.kind in _SAYS_NOTHING
+        """Whether flagged labels are still worth a look, because they are far from all predictions and labels."""
+        return self.kind in _KEEPS_FLAGS
 
 
 def rows_to_check(rows: int, targets: int) -> slice:
@@ -124,7 +125,7 @@ def check_group(
     columns = range(given.shape[1])
     faults = [check_target(given[:, c], predicted[:, c], periods[c] if periods else 0.0, unit) for c in columns]
     found = [(name, fault) for name, fault in zip(names, faults, strict=True) if fault is not None]
-    harmful = [(name, fault) for name, fault in found if not fault.keeps_flags]
+    harmful = [(name, fault) for name, fault in found if fault.kind not in _SAYS_NOTHING]
     if not harmful and len(found) < len(faults):
         return None
     first = (harmful or found)[0][1]
@@ -194,12 +195,12 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
         )
     # Repeated rounds of an audit let a little of the labels into predictions that say nothing.
     is_weak = errors < 2 * ERRORS and relation < MOST_RELATION and slope < LEAST_SLOPE
-    if is_weak and own[1] >= constant[1]:
-        return _without_relation(is_worse)
+    if is_weak and own[1] >= constant[1] and not is_worse:
+        return _without_relation(is_worse=False)
     if errors < ERRORS and not _are_nearer_than_shuffled(y, p):
         if math.tanh(math.atanh(max(relation, 0.0)) + 2 / math.sqrt(len(y) - 3)) >= MOST_RELATION:
             return None
-        return _without_relation(is_worse)
+        return _without_relation(is_worse=is_worse)
     if is_correctable:
         offset = float(np.median(y - p))
         if distance(y - p - offset)[1] <= 1.25 * line[1]:
@@ -208,9 +209,9 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
         if slope > 1.5 or line[1] < 0.75 * constant[1]:
             return Fault(
                 FaultKind.UNIT,
-                f"the predictions have another scale than the labels: most labels are near {number(slope)} x prediction "
-                f"{'-' if intercept < 0 else '+'} {number(abs(intercept))}. Convert the predictions to the unit of the "
-                "labels.",
+                "the predictions have another scale than the labels: most labels are near "
+                f"{number(slope)} x prediction {'-' if intercept < 0 else '+'} {number(abs(intercept))}. Convert the "
+                "predictions to the unit of the labels.",
             )
     if is_worse:
         return Fault(
@@ -221,7 +222,7 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
     return None
 
 
-def _without_relation(is_worse: bool) -> Fault:
+def _without_relation(*, is_worse: bool) -> Fault:
     if is_worse:
         return Fault(
             FaultKind.OTHER_ROWS,
@@ -368,7 +369,7 @@ def _check_angles(y: Values, p: Values, period: float, unit: str) -> Fault | Non
     if own < shuffled.mean() + ERRORS * error:
         centre = np.angle(resultant(y)) * period / (2 * math.pi)
         typical, constant = (float(np.median(np.abs(wrapped(each, (period,))))) for each in (y - p, y - centre))
-        return _without_relation(typical > WORSE * constant)
+        return _without_relation(is_worse=typical > WORSE * constant)
     offset = float(np.angle(resultant(y - p))) * period / (2 * math.pi)
     around = float(np.median(np.abs(wrapped(y - p - offset, (period,)))))
     if float(np.median(np.abs(wrapped(y - p, (period,))))) > CORRECTABLE * around:

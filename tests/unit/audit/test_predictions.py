@@ -115,7 +115,7 @@ def test_a_coordinate_that_hardly_varies_does_not_condemn_its_landmark_but_a_wro
 def test_a_verdict_on_useless_predictions_claims_nothing():
     y, p = honest(400, 0.95)
     rng = np.random.default_rng(0)
-    for made in (MADE_USELESS[FaultKind.OTHER_ROWS], MADE_USELESS[FaultKind.OFFSET]):
+    for made in (MADE_USELESS[FaultKind.SIGN], MADE_USELESS[FaultKind.OFFSET]):
         scored = score_labels(made(y, p, rng), y)
         assert scored.summary.verdict.startswith("Nothing can be told: ")
         assert scored.summary.share is None
