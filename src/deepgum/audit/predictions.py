@@ -151,8 +151,10 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
     >>> rng = np.random.default_rng(0)
     >>> ages = rng.normal(40, 10, 500)
     >>> good = ages + rng.normal(0, 3, 500)
-    >>> check_target(ages, good) is None, check_target(ages, rng.permutation(good)).kind, check_target(ages, good - 15).kind
-    (True, <FaultKind.OTHER_ROWS: 'other rows'>, <FaultKind.OFFSET: 'offset'>)
+    >>> check_target(ages, good) is None, check_target(ages, good - 15).kind
+    (True, <FaultKind.OFFSET: 'offset'>)
+    >>> check_target(ages, rng.permutation(good)).kind
+    <FaultKind.OTHER_ROWS: 'other rows'>
     """
     seen = ~(np.isnan(given) | np.isnan(predicted))
     y, p = given[seen], predicted[seen]
