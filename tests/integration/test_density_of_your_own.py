@@ -75,7 +75,7 @@ def test_the_page_runs_as_pasted(folder, monkeypatch) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(USE, "theory.md", "exec"), {})
-    assert printed.getvalue().startswith("Laplace About ")
+    assert printed.getvalue().startswith("Laplace At least ")
 
 
 def test_object_class_and_path_give_the_same(folder, laplace) -> None:

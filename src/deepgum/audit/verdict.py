@@ -184,11 +184,9 @@ def _right_flags(flags: int, expected: float) -> str:
 def _unclaimed(flags: int) -> str:
     if not flags:
         return ""
-    return (
-        f" The {flags:,} flagged labels are only far from all others."
-        if flags > 1
-        else (" The flagged label is only far from all others.")
-    )
+    if flags == 1:
+        return " The flagged label is only far from most others: look at it."
+    return f" The {flags:,} flagged labels are only far from most others: look at them."
 
 
 def _why_not(status: MixtureStatus, labels: int) -> str:

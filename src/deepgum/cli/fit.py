@@ -61,7 +61,10 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads
         reporter.started(1, 0)
         folder = run(configured, out, reporter)
         pictures = draw_run(folder)
-    terminal.print(metrics_table(folder.metrics()))
+    metrics = folder.metrics()
+    terminal.print(metrics_table(metrics))
+    if metrics.verdict:
+        terminal.say(metrics.verdict)
     list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
     dataset, inputs = configured.data.dataset, "IMAGES"
     if not dataset.has_images(configured.data.options):

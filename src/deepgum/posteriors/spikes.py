@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from deepgum.errors import listing
 from deepgum.mixture.partition import Partition
@@ -175,14 +175,16 @@ def _grid(given: Values, predicted: Values) -> tuple[float, float]:
     hits, near = float(np.sum(misses == 0)), float(np.sum(misses == 1))
     if not near or near < np.sum(misses > 1):
         return 0.0, 0.0
-    return step, step / 2 / float(ndtri(0.5 + 0.5 * hits / (hits + near)))
+    quantile = torch.special.ndtri(torch.tensor(0.5 + 0.5 * hits / (hits + near), dtype=torch.float64))
+    return step, step / 2 / float(quantile)
 
 
 def _before_rounding(residuals: Values, step: float, deviation: float, rng: np.random.Generator) -> Values:
     """Return random residuals (n,) that are rounded to the given ones: Gaussian up to one step, uniform beyond."""
     whole, draws = np.round(residuals / step), rng.random(len(residuals))
-    low, high = (ndtr((whole + side) * step / deviation) for side in (-0.5, 0.5))
-    gaussian = deviation * ndtri(low + draws * (high - low))
+    edges = torch.from_numpy((whole[:, None] + [-0.5, 0.5]) * step / deviation)
+    low, high = torch.special.ndtr(edges).unbind(dim=1)
+    gaussian = deviation * torch.special.ndtri(low + torch.from_numpy(draws) * (high - low)).numpy()
     return np.where(np.abs(whole) <= 1, gaussian, residuals + (draws - 0.5) * step)
 
 

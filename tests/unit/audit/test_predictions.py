@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepgum import audit_labels, score_labels
-from deepgum.audit.predictions import FaultKind, check_group, check_target
+from deepgum.audit.predictions import FaultKind, are_clearly_good, check_group, check_target
 
 
 def honest(n=500, r2=0.9, seed=0, wrong=0.1, noise="uniform"):
@@ -58,6 +58,17 @@ def test_each_kind_of_useless_predictions_is_named(kind, n):
         assert fault is not None
         assert fault.kind is kind
         assert fault.words.endswith((".", ")"))
+
+
+def test_the_rough_check_of_all_targets_passes_honest_predictions_and_no_useless_ones():
+    good = [honest(400, 0.95, seed) for seed in range(5)]
+    given, predicted = (np.column_stack([pair[side] for pair in good]) for side in (0, 1))
+    assert are_clearly_good(given, predicted).all()
+    for kind, made in MADE_USELESS.items():
+        useless = np.column_stack([made(y, p, np.random.default_rng(1)) for y, p in good])
+        assert not are_clearly_good(given, useless).any(), kind
+    given[:, 0] = np.nan
+    assert are_clearly_good(given, predicted).tolist() == [False, True, True, True, True]
 
 
 def test_an_offset_and_a_scale_come_with_their_size():
@@ -115,7 +126,7 @@ def test_a_coordinate_that_hardly_varies_does_not_condemn_its_landmark_but_a_wro
 def test_a_verdict_on_useless_predictions_claims_nothing():
     y, p = honest(400, 0.95)
     rng = np.random.default_rng(0)
-    for made in (MADE_USELESS[FaultKind.OTHER_ROWS], MADE_USELESS[FaultKind.OFFSET]):
+    for made in (MADE_USELESS[FaultKind.SIGN], MADE_USELESS[FaultKind.OFFSET]):
         scored = score_labels(made(y, p, rng), y)
         assert scored.summary.verdict.startswith("Nothing can be told: ")
         assert scored.summary.share is None

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,6 +108,11 @@ def test_the_histogram_counts_right_and_wrong_labels_apart():
     axes = draw_posteriors(posteriors).axes[0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["right labels (1)", "wrong labels (1)"]
     unknown = Posteriors(("a",), ("sample",), np.array([[0.1]]), np.array([[0.99]]))
-    assert [t.get_text() for t in draw_posteriors(unknown).axes[0].get_legend().get_texts()] == ["labels (1)"]
+    texts = [text.get_text() for text in draw_posteriors(unknown).axes[0].get_legend().get_texts()]
+    assert texts == ["labels kept (1)", "labels flagged (0)"]
+    # Without labels that were made wrong on purpose, nobody knows which labels are right.
+    nobody = replace(posteriors, true_outliers=np.zeros((3, 1), dtype=bool))
+    texts = [text.get_text() for text in draw_posteriors(nobody).axes[0].get_legend().get_texts()]
+    assert texts == ["labels kept (1)", "labels flagged (1)"]
     with pytest.raises(InvalidDataError, match="no mixture"):
         draw_posteriors(Posteriors(("a",), ("sample",), np.array([[0.1]])))

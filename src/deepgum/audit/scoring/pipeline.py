@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.predictions import Fault, check_group, rows_to_check
+from deepgum.audit.predictions import Fault, are_clearly_good, check_group, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
@@ -225,13 +225,16 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
 
 def _faults(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
     """Return the fault of the predictions of each group, or None."""
-    periods = targets.periods
+    periods = targets.periods or (0.0,) * given.shape[1]
+    is_good = are_clearly_good(given, predicted) & (np.array(periods) == 0)
     return tuple(
-        check_group(
+        None
+        if is_good[list(group)].all()
+        else check_group(
             given[:, list(group)],
             predicted[:, list(group)],
             [targets.names[column] for column in group],
-            periods=None if periods is None else [periods[column] for column in group],
+            periods=[periods[column] for column in group],
             unit=targets.unit,
         )
         for group in targets.partition

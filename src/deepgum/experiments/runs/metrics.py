@@ -37,6 +37,9 @@ class Metrics:
         The key of the run; see `deepgum.experiments.runs.key`.
     content : str
         Digest of the samples; see `deepgum.data.content`. It is empty for a run of version 0.1.0.
+    verdict : str
+        What the mixture and the test predictions tell about labels and network, and what to try next. It is empty for
+        a run of version 0.2.0 or before.
     label : str
         Label of a plug-in method for figures and tables.
     """
@@ -69,3 +72,4 @@ class Metrics:
     key: str
     label: str = ""
     content: str = ""
+    verdict: str = ""

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from deepgum._version import __version__
+from deepgum.audit.predictions import check_group, rows_to_check
 from deepgum.data.content import Content
 from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.observer import Observer
@@ -28,7 +29,9 @@ from deepgum.experiments.runs.network import Network, Signature, save_network
 from deepgum.experiments.runs.run_data import Data
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import score_run
+from deepgum.experiments.runs.tables import Posteriors, Predictions
 from deepgum.experiments.runs.title import Title
+from deepgum.experiments.runs.verdict import training_verdict
 from deepgum.experiments.same_data import check_finished, check_same_data
 from deepgum.models import HEADS, build_model
 from deepgum.storage.disk import remove_abandoned, write_atomically
@@ -157,6 +160,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
         key=config.digest,
         label="" if config.method.name in METHODS else method.label,
         content=content.digest,
+        verdict=_verdict(result, posteriors, predictions, scores.flagged),
     )
     result.history.write_jsonl(folder.history_file)
     posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)
@@ -170,6 +174,14 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)
+
+
+def _verdict(result: TrainingResult, posteriors: Posteriors, predictions: Predictions, flagged: float | None) -> str:
+    """Return the verdict on a training: on its mixture, and on its predictions for the test samples."""
+    rows = rows_to_check(*predictions.labels.shape)
+    fault = check_group(predictions.labels[rows], predictions.predicted[rows], predictions.names)
+    status = None if result.mixture is None else result.mixture.status_
+    return training_verdict(status, posteriors.group_names, flagged, fault)
 
 
 def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path) -> TrainingResult:

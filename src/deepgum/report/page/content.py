@@ -66,6 +66,7 @@ def page_content(
         },
         "listed": _LISTED,
         "most_shares": SHOWN,
+        "two_sided": any(group.share is not None and group.share.is_two_sided for group in summary.groups),
     }
 
 

@@ -79,7 +79,7 @@ def _draw_distances(
 
 
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
-    """Draw the estimated share of wrong labels in each group, with the confidence interval of the share.
+    """Draw the estimated share of wrong labels in each group: with its interval, or with a bar up to its lower bound.
 
     If there are more than `SHOWN` groups, only the groups with the largest shares are drawn. A group with an unknown
     share has no mark.
@@ -91,16 +91,19 @@ def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure
     figure, axes = _axes(0.75 + 0.26 * len(groups))
     _annotate(axes, "share of wrong labels", "")
     if overall is not None:
-        axes.axvspan(overall.low, overall.high, color=SOFT, alpha=0.15, linewidth=0)
+        if overall.is_two_sided:
+            axes.axvspan(overall.low, overall.high, color=SOFT, alpha=0.15, linewidth=0)
         axes.axvline(overall.estimate, color=SOFT, linewidth=1, linestyle=":")
     for row, group in enumerate(groups):
         if group.share is not None:
-            axes.plot([group.share.low, group.share.high], [row, row], color=WRONG, linewidth=1.6)
+            ends = [group.share.low, group.share.high] if group.share.is_two_sided else [0.0, group.share.low]
+            axes.plot(ends, [row, row], color=WRONG, linewidth=1.6)
             axes.plot(group.share.estimate, row, "o", color=WRONG, markersize=5.5)
     axes.set_yticks(range(len(groups)))
     axes.set_yticklabels([label_text(group.name) for group in groups], parse_math=False)
     axes.set_ylim(len(groups) - 0.5, -0.5)
-    highest = max([0.02, *(group.share.high for group in groups if group.share is not None)])
+    shares = [group.share for group in groups if group.share is not None]
+    highest = max([0.02, *(each.high if each.is_two_sided else each.estimate for each in shares)])
     axes.set_xlim(0, min(1.0, 1.08 * highest))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

@@ -12,8 +12,10 @@ __all__ = ["draw_posteriors"]
 
 
 def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
-    """Draw a histogram of the responsibilities. If the wrong labels are known, there is one histogram for right labels
-    and one for wrong labels.
+    """Draw a histogram of the responsibilities.
+
+    If labels were made wrong on purpose, there is one histogram for right labels and one for wrong labels. Otherwise
+    nobody knows which labels are wrong, and there is one histogram for labels that are kept and one for flagged labels.
 
     Raises
     ------
@@ -24,8 +26,12 @@ def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
     if r is None:
         raise InvalidDataError("`posteriors` should hold responsibilities. Found none: the method has no mixture.")
     observed = posteriors.observed
-    if truth is None:
-        parts = [("labels", r[observed], "#888888")]
+    if truth is None or not truth.any():
+        flagged = r < 0.5 if posteriors.flagged is None else posteriors.flagged
+        parts = [
+            ("labels kept", r[observed & ~flagged], "#888888"),
+            ("labels flagged", r[observed & flagged], "#D55E00"),
+        ]
     else:
         parts = [
             ("right labels", r[observed & ~truth], "#0072B2"),

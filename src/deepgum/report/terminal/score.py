@@ -21,6 +21,8 @@ from deepgum.wording import percent
 
 __all__ = ["group_table", "next_steps", "scores", "worst_table"]
 
+_EITHER = "A flagged label is far from its prediction. If predictions fail as badly, either of the two may be wrong."
+
 
 def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
     """Return the complete output of `deepgum score`: groups, verdict, remarks and worst labels.
@@ -55,7 +57,7 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
     parts += [Text(f"- {line}") for line in _remarks(summary)]
     if worst:
         unit = f", in {summary.data.unit}" if summary.data.unit else ""
-        parts += [Text(""), Text(f"The least probable labels{unit}", style="bold"), worst_table(worst)]
+        parts += [Text(""), Text(f"The least probable labels{unit}", style="bold"), worst_table(worst), Text(_EITHER)]
     return Group(*parts)
 
 

@@ -1,5 +1,6 @@
 """The scoring pipeline: laws that hold for arrays, streams and audits."""
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +30,10 @@ class Fixed:
     def n_batches(self):
         return len(self.parts)
 
-    fit_share = 0
+    fit_share, spikes = 0, None
+
+    def sample(self):
+        return tuple(np.concatenate([getattr(part, name) for part in self.parts]) for name in ("given", "predicted"))
 
     def posterior(self, on_progress=None):
         return self.mixture
@@ -132,6 +136,14 @@ def test_the_summary_states_the_provenance(whole, tmp_path):
     assert (summary.history, summary.conflicts, summary.unreadable) == (history, (("1", "2"),), {"x": "gone"})
     summary.write(tmp_path / "summary.json")
     assert AuditSummary.read(tmp_path / "summary.json") == summary
+    # A file of an earlier version has shares with two ends, and no faults.
+    text = json.loads((tmp_path / "summary.json").read_text())
+    for share in (text["share"], *(group["share"] for group in text["groups"])):
+        del share["is_two_sided"]
+    for group in text["groups"]:
+        del group["fault"], group["settled"]
+    (tmp_path / "summary.json").write_text(json.dumps(text))
+    assert AuditSummary.read(tmp_path / "summary.json").share.is_two_sided
 
 
 def test_without_flags_there_are_no_reasons(whole):

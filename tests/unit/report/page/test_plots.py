@@ -133,6 +133,14 @@ def test_shares_have_one_row_per_group_and_no_mark_without_a_share():
     assert [(float(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(0.2, 0.0), (0.2, 2.0)]
 
 
+def test_a_share_without_an_upper_bound_has_a_bar_up_to_its_lower_bound():
+    axes = draw_shares([replace(group(1), share=Share.at_least(0.1, 0.15))], Share.at_least(0.1, 0.15)).axes[0]
+    (bar,) = [line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 2]
+    assert list(bar.get_xdata()) == [0.0, 0.1]
+    assert axes.get_xlim()[1] < 0.2
+    assert not axes.patches
+
+
 def test_the_groups_with_the_largest_shares_are_drawn():
     groups = [replace(group(1, name=f"{i}"), share=Share(i / 1000, 0.0, 0.2)) for i in range(100)]
     axes = draw_shares(groups, None).axes[0]

@@ -15,6 +15,7 @@ from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.posteriors.shares import Share
 from deepgum.report.page import write_report
 from deepgum.report.page.words import count, percent
 
@@ -163,6 +164,14 @@ def test_the_numbers_are_those_of_the_summary(audited):
     for group in summary.groups:
         row = f"{group.name} {count(group.labels)} {count(group.flags)} {percent(group.share.estimate)}"
         assert row.replace("\N{NO-BREAK SPACE}", " ") in words
+
+
+def test_a_lower_bound_is_shown_as_a_lower_bound(audited):
+    share = Share.at_least(0.0421, 0.0789)
+    groups = tuple(replace(group, share=share) for group in audited.summary().groups)
+    words = page_of(rewritten(audited, share=share, groups=groups)).words
+    assert "labels wrong at least 4.2 %" in words
+    assert "interval" not in words
 
 
 def test_flags_are_worst_first_with_their_measures(audited):
