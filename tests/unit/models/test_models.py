@@ -147,6 +147,14 @@ def test_an_untrained_network_predicts_in_the_units_of_the_labels():
     torch.testing.assert_close(scaled, plain * factor + offset, rtol=1e-4, atol=1e-4)
 
 
+def test_labels_that_are_mostly_equal_have_a_scale_in_their_unit():
+    targets = torch.cat([torch.zeros(70, 1), torch.linspace(1, 30, 30)[:, None]])
+    scales = [Regressor.for_targets(nn.Linear(1, 1), factor * targets).scale for factor in (1.0, 1000.0)]
+    # The MAD is 0, so the scale is the mean absolute deviation, times the factor of the normal distribution.
+    torch.testing.assert_close(scales[0], 1.2533 * targets.abs().mean(dim=0))
+    torch.testing.assert_close(scales[1], 1000 * scales[0])
+
+
 def test_wrong_labels_hardly_move_centre_and_scale():
     targets = torch.randn(1001, 1, generator=torch.Generator().manual_seed(0))
     targets[:200] = 1e6
