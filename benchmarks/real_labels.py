@@ -182,7 +182,9 @@ def residuals(data: Set, seed: int) -> Found:
         predicted = cross_val_predict(learner(data, seed), data.X, data.y, cv=KFold(5, shuffle=True, random_state=seed))
         fits = 5
     away = np.abs(data.y - predicted)
-    return Found(away if away.ndim == 1 else np.sqrt((away**2).sum(axis=1)), np.zeros(len(data.y), dtype=bool), fits=fits)
+    return Found(
+        away if away.ndim == 1 else np.sqrt((away**2).sum(axis=1)), np.zeros(len(data.y), dtype=bool), fits=fits
+    )
 
 
 def cleanlab(data: Set, seed: int) -> Found:
@@ -242,9 +244,7 @@ def report(lines: list[dict[str, Any]]) -> Iterator[str]:
     by = {(line["set"], line["seed"], line["method"]): line for line in lines}
     for name, seed in cases:
         first = next(by[name, seed, method] for method in methods if (name, seed, method) in by)
-        scores = [
-            f"{by[name, seed, m]['average_precision']:.3f}" if (name, seed, m) in by else "" for m in methods
-        ]
+        scores = [f"{by[name, seed, m]['average_precision']:.3f}" if (name, seed, m) in by else "" for m in methods]
         yield f"| {name} | {seed} | {first['wrong']} / {first['wrong'] + first['right']} | {' | '.join(scores)} |"
     yield ""
     yield (

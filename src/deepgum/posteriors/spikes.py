@@ -42,6 +42,9 @@ LEAST_REPEATS, LEAST_PILE = 5, 0.01
 ON_GRID = 0.99
 """Labels and predictions lie on a grid if this share of them does."""
 
+LEAST_AREA = 0.65
+"""Predictions expect a pile if the area under the ROC curve of its members is at least this number."""
+
 PILE = 3.0
 """The highest label is a cap if it comes at least this number of times as often as the next values."""
 
@@ -56,6 +59,10 @@ class Spikes:
         The values of each target that recur among exact hits; empty if there are few exact hits.
     low, high : arrays (d,)
         The value at which labels are cut from below (`low`) or from above (`high`); infinite if there is none.
+    piles : tuple of arrays, length d
+        The values of `low` and `high` that the predictions expect: they are lower (or higher) for the labels at this
+        value than for others. All labels at this value count as right, because a wrong label would hardly hit it. If
+        the predictions do not expect a value, it may stand for a missing label.
     steps, deviations : array (d,)
         Step of the grid of labels and predictions, and standard deviation of residuals before rounding; 0 if there is
         no grid, or most misses are by more than one step.
@@ -76,6 +83,7 @@ class Spikes:
     high: Values
     steps: Values
     deviations: Values
+    piles: tuple[Values, ...]
 
     @classmethod
     def of(cls, given: Values, predicted: Values, periods: Sequence[float] | None = None) -> Spikes:
@@ -83,7 +91,7 @@ class Spikes:
 
         A label with a period has no cap.
         """
-        values, low, high, grids = [], [], [], []
+        values, low, high, grids, piles = [], [], [], [], []
         for column, (label, prediction) in enumerate(zip(given.T, predicted.T, strict=True)):
             distinct, counts = np.unique(label[~np.isnan(label)], return_counts=True)
             least = max(LEAST_REPEATS, LEAST_PILE * counts.sum())
@@ -96,7 +104,10 @@ class Spikes:
             has_caps = not (periods and periods[column])
             low.append(_cap(distinct, counts, least) if has_caps else -np.inf)
             high.append(-_cap(-distinct[::-1], counts[::-1], least) if has_caps else np.inf)
-        return cls(tuple(values), np.array(low), np.array(high), *np.array(grids).T)
+            ends = ((low[-1], -prediction), (high[-1], prediction))
+            piles.append(np.array([end for end, order in ends if _is_expected(label == end, order)]))
+        steps, deviations = np.array(grids).T
+        return cls(tuple(values), np.array(low), np.array(high), steps, deviations, tuple(piles))
 
     @property
     def any(self) -> bool:
@@ -111,10 +122,13 @@ class Spikes:
         return equal
 
     def cut(self, given: Values, predicted: Values) -> Flags:
-        """Return which labels (n, d) are at a cap, with a prediction at the cap or beyond."""
+        """Return which labels (n, d) are at a cap, with a prediction at the cap or beyond, or at an expected pile."""
         below = (given == self.low) & (predicted <= self.low)
         above = (given == self.high) & (predicted >= self.high)
-        return np.asarray(below | above)
+        cut = np.asarray(below | above)
+        for column, piles in enumerate(self.piles):
+            cut[:, column] |= np.isin(given[:, column], piles)
+        return cut
 
     def settled(self, given: Values, predicted: Values, partition: Partition) -> Flags:
         """Return which labels (n, g) are exact hits or cut, in every coordinate of their group that has a label."""
@@ -152,7 +166,7 @@ class Spikes:
             return f"{of_all} are exactly as predicted, at values that recur: they count as right."
         cut = f"labels are cut at {listing([number(cap, 6) for cap in caps])}"
         if not recurring:
-            return f"The {cut}: {of_all} are there, with a prediction at the cut or beyond, and count as right."
+            return f"The {cut}: {of_all} are there, as far as predictions expect it, and count as right."
         return f"{of_all} are exactly as predicted, or beyond the cut ({cut}): they count as right."
 
 
@@ -186,6 +200,23 @@ def _before_rounding(residuals: Values, step: float, deviation: float, rng: np.r
     low, high = torch.special.ndtr(edges).unbind(dim=1)
     gaussian = deviation * torch.special.ndtri(low + torch.from_numpy(draws) * (high - low)).numpy()
     return np.where(np.abs(whole) <= 1, gaussian, residuals + (draws - 0.5) * step)
+
+
+def _is_expected(members: Flags, order: Values) -> bool:
+    """Return whether the order of predictions tells the members of a pile from the other labels.
+
+    The probability that a member comes after another label is the area under the ROC curve, from the sum of ranks.
+    """
+    known = ~np.isnan(order)
+    members, order = members[known], order[known]
+    inside, outside = int(members.sum()), int((~members).sum())
+    if not inside or not outside:
+        return False
+    ranks = np.unique(order, return_inverse=True, return_counts=True)
+    last = np.cumsum(ranks[2])
+    mean_rank = (last - (ranks[2] - 1) / 2)[ranks[1]]
+    area = (float(mean_rank[members].sum()) - inside * (inside + 1) / 2) / (inside * outside)
+    return area >= LEAST_AREA
 
 
 def _cap(distinct: Values, counts: NDArray[np.int64], least: float) -> float:

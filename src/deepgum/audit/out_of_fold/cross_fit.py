@@ -34,6 +34,7 @@ from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.spikes import Spikes
 
 __all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 
@@ -92,6 +93,8 @@ class CrossFit:
     mixture : KindMixture
         The mixture that is fitted to the residuals divided by `scale`.
     history : tuple of Round
+    spikes : Spikes or None
+        Labels that are right without a density.
     """
 
     predictions: Values
@@ -99,6 +102,7 @@ class CrossFit:
     scale: Values
     mixture: KindMixture
     history: tuple[Round, ...]
+    spikes: Spikes | None = None
 
 
 def cross_fit(
@@ -204,7 +208,15 @@ def cross_fit(
         teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
         if units is not None and number + 1 < most_rounds:
             compared = units.comparison(mean, scale)
-            kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, intervals=False, seed=seed)
+            kinds = KindMixture.fit(
+                compared,
+                groups,
+                inliers=inliers,
+                taught=True,
+                is_trusted=units.is_predicted_by(mean),
+                intervals=False,
+                seed=seed,
+            )
             if kinds.admitted:
                 teaching = Teaching.of(kinds, compared, units, weights)
         before, flags = flags, teaching.responsibilities < 0.5
@@ -216,16 +228,27 @@ def cross_fit(
         settled = changed <= SETTLED * max(int(flags.sum()), 1)
         if settled and number >= (1 if learner.is_robust else 2):
             break
+    spikes = None
     if units is None:
         compared = Comparison.of_residuals(residuals / scale, places)
         kinds = KindMixture(LabelMixture.fit(compared.residuals, groups, inliers=inliers, seed=seed))
     else:
         compared = units.comparison(mean, scale)
-        kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, seed=seed)
+        spikes = Spikes.of(compared.given, compared.predicted, periods)
+        others = spikes.others(compared.residuals, compared.given, compared.predicted, places)
+        kinds = KindMixture.fit(
+            compared,
+            groups,
+            residuals=others,
+            inliers=inliers,
+            taught=True,
+            is_trusted=units.is_predicted_by(mean),
+            seed=seed,
+        )
     posterior, total = kinds.posterior(compared), kinds.share
     flagged = int((posterior.right < 0.5).sum())
     history[-1] = replace(history[-1], flags=flagged, share=None if total is None else total.estimate)
-    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, kinds, tuple(history))
+    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, kinds, tuple(history), spikes)
 
 
 @dataclass(frozen=True, eq=False)

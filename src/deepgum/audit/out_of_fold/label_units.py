@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.audit.predictions import check_group, rows_to_check
 from deepgum.audit.targets import Targets
 from deepgum.periods import unrolled, wrapped
 from deepgum.posteriors.kinds.comparison import Comparison
@@ -59,6 +60,20 @@ class LabelUnits:
         """Return the log (n, d) of the derivative of `taught` by the label."""
         inner = (labels - self.offset) / self.factor
         return np.asarray(self.scale.log_slope(inner) - np.log(np.abs(self.factor)))
+
+    def is_predicted_by(self, predicted: Values) -> bool:
+        """Return whether no group of predictions (n, d), in the unit of learners, has a fault; see `check_group`."""
+        taught, targets = self.taught(self.given), self.targets
+        rows = rows_to_check(*taught.shape)
+        return not any(
+            check_group(
+                taught[rows][:, list(group)],
+                predicted[rows][:, list(group)],
+                [targets.names[column] for column in group],
+                periods=None if targets.periods is None else [targets.periods[column] for column in group],
+            )
+            for group in targets.partition
+        )
 
     def comparison(self, predicted: Values, noise: Values) -> Comparison:
         """Return the comparison of the labels with predictions.

@@ -17,6 +17,7 @@ from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 
 __all__ = ["OutOfFoldPredictions"]
@@ -54,7 +55,11 @@ class OutOfFoldPredictions:
         return self.units.comparison(self.crossfit.predictions, self.crossfit.scale)
 
     n_batches, fit_share = 1, 0
-    spikes = None
+
+    @property
+    def spikes(self) -> Spikes | None:
+        """Labels that are right without a density."""
+        return self.crossfit.spikes
 
     def sample(self) -> tuple[Values, Values]:
         """Return labels and predictions of evenly spread rows, in the unit of the learners.

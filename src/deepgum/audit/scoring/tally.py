@@ -229,7 +229,8 @@ class Tally:
             ),
             prior=posterior.prior(place),
             covariance=tuple(tuple(unit**2 * value for value in row) for row in covariance),
-            log_uniform_density=float(posterior.mixture.log_uniform_density_[place]) - len(covariance) * float(np.log(unit)),
+            log_uniform_density=float(posterior.mixture.log_uniform_density_[place])
+            - len(covariance) * float(np.log(unit)),
             degrees_of_freedom=posterior.degrees_of_freedom[place],
             exponent=posterior.densities.groups[place].wrong.exponent,
             radius=posterior.radius(place),

@@ -3,8 +3,8 @@
 Kinds are added one after the other, always the one with the largest gain of the log-likelihood. A kind is admitted if
 its gain is larger than (log n) / 2 + 1, plus 3 if it explains fewer than ten labels, and at least twice the gain of its
 decoys. Decoys are similar errors that nobody makes: if labels divided by 28 explain as much as labels divided by 10,
-then neither proves anything. Where right labels are so uncertain that a decoy cannot be told from the kind, the decoy
-says nothing. At the end, kinds without which nothing is lost are removed.
+then neither proves anything. Where right labels are so uncertain that a decoy cannot be told from the kind, the kind
+must explain many labels instead. At the end, kinds without which nothing is lost are removed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,22 @@ Values = NDArray[np.float64]
 
 AGAINST_DECOYS = 2.0
 RARE, FOR_RARE = 10.0, 3.0
+UNRESOLVED, FREQUENT = 0.9, 0.03
+"""If a decoy cannot be told from the kind, the kind must explain hardly less, and at least this share of the
+labels: a few extreme labels prove nothing. The predictions must also be good enough to be trusted."""
+
 RESOLVED = 2.0
 """A decoy says something if the labels that the kind explains are at least this far apart after the kind and after the
 decoy, in scales of right labels: half of these labels, at least."""
 
 
 def choose_kinds(
-    kinds: Sequence[Kind], comparison: Comparison, mixtures: GroupMixtures, groups: Sequence[int]
+    kinds: Sequence[Kind],
+    comparison: Comparison,
+    mixtures: GroupMixtures,
+    groups: Sequence[int],
+    *,
+    is_trusted: bool = True,
 ) -> tuple[list[Evidence], Shares]:
     """Return the admitted kinds with their evidence, and the shares of labels that are wrong in these ways.
 
@@ -46,6 +55,9 @@ def choose_kinds(
         The mixtures of right labels and labels that are wrong anyhow.
     groups : sequence of int
         The groups that share the shares of kinds.
+    is_trusted : bool
+        Whether predictions have no known fault. If they have, a kind that cannot be told from its decoys is not
+        admitted.
     """
     n = int(comparison.labelled[:, list(groups)].sum())
     known: dict[Kind, Values] = {}
@@ -76,11 +88,13 @@ def choose_kinds(
             if gain <= needed or (best is not None and gain <= best[0]):
                 continue
             explained = ratio(kind) * found.shares[-1] > 1
-            decoys = [
-                each for each in kind.decoys() if _is_resolved(kind, each, explained, comparison, mixtures, groups)
-            ]
-            gains = [fit([*chosen, each]).log_likelihood - current.log_likelihood for each in decoys]
-            if gain >= AGAINST_DECOYS * max(gains, default=0.0):
+            if all(
+                gain >= AGAINST_DECOYS * of_decoy
+                if _is_resolved(kind, decoy, explained, comparison, mixtures, groups)
+                else is_trusted and gain >= UNRESOLVED * of_decoy and found.shares[-1] >= FREQUENT
+                for decoy in kind.decoys()
+                for of_decoy in [fit([*chosen, decoy]).log_likelihood - current.log_likelihood]
+            ):
                 best = gain, kind, found
         if best is None:
             break

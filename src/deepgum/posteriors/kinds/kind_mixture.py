@@ -137,6 +137,7 @@ class KindMixture:
         inliers: Inliers = AUTO,
         kinds: Sequence[Kind] | None = None,
         taught: bool = False,
+        is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
         on_progress: Progress | None = None,
@@ -157,6 +158,8 @@ class KindMixture:
             The kinds that are tried; by default the result of `kinds_for`.
         taught : bool
             See `kinds_for`.
+        is_trusted : bool
+            See `choose_kinds`.
         """
         groups = [list(columns) for columns in comparison.partition] if groups is None else groups
         residuals = comparison.residuals if residuals is None else residuals
@@ -166,7 +169,15 @@ class KindMixture:
         kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
         compared = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
         return cls(base)._with_kinds(
-            compared, residuals, groups, inliers, kinds, taught=taught, intervals=intervals, seed=seed
+            compared,
+            residuals,
+            groups,
+            inliers,
+            kinds,
+            taught=taught,
+            is_trusted=is_trusted,
+            intervals=intervals,
+            seed=seed,
         )
 
     def _with_kinds(
@@ -178,12 +189,13 @@ class KindMixture:
         kinds: Sequence[Kind],
         *,
         taught: bool,
+        is_trusted: bool,
         intervals: bool,
         seed: int,
     ) -> KindMixture:
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
-            admitted = current._choose(kinds, comparison)
+            admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
             if not admitted:
                 return self if number == 0 else KindMixture(self.base)
             is_last = number == REFITS - 1 or [each.kind for each in admitted] == [
@@ -196,7 +208,9 @@ class KindMixture:
             if is_last:
                 break
         kinds = [each.kind for each in current.admitted]
-        current = KindMixture(current.base, current._choose(kinds, comparison))._with_owners(comparison)
+        current = KindMixture(current.base, current._choose(kinds, comparison, is_trusted=is_trusted))._with_owners(
+            comparison
+        )
         return replace(current, counted=current._count(comparison, rng, taught=taught)) if intervals else current
 
     @cached_property
@@ -248,7 +262,7 @@ class KindMixture:
             counted.append(Share.at_least(low, estimate) if taught else Share(estimate, low, high))
         return tuple(counted)
 
-    def _choose(self, kinds: Sequence[Kind], comparison: Comparison) -> tuple[Admitted, ...]:
+    def _choose(self, kinds: Sequence[Kind], comparison: Comparison, *, is_trusted: bool) -> tuple[Admitted, ...]:
         """Return the kinds that the data prove, given the mixture of right labels."""
         g = len(comparison.partition)
         usable = [place for place in range(g) if self._is_usable(place)]
@@ -256,7 +270,7 @@ class KindMixture:
         pools = [usable] if is_pooled and usable else [[place] for place in usable]
         shares: dict[Kind, Values] = {}
         for pool in pools:
-            evidence, found = choose_kinds(kinds, comparison, self.base.densities, pool)
+            evidence, found = choose_kinds(kinds, comparison, self.base.densities, pool, is_trusted=is_trusted)
             for each, share in zip(evidence, found.shares, strict=True):
                 shares.setdefault(each.kind, np.zeros(g))[pool] = share
         return tuple(Admitted(kind, shares[kind]) for kind in kinds if kind in shares)
@@ -321,9 +335,7 @@ class KindMixture:
         wrong = np.stack([each.label_is_wrong(comparison) for each in self.admitted])
         return KindPosterior(right * (rest / total) + ((1 - wrong) * kinds).sum(axis=0), wrong * kinds)
 
-    def expected(
-        self, comparison: Comparison, posterior: KindPosterior, convert: Callable[[Values], Values]
-    ) -> Values:
+    def expected(self, comparison: Comparison, posterior: KindPosterior, convert: Callable[[Values], Values]) -> Values:
         """Return the expected right labels (n, d), given that labels are right or wrong in a known way.
 
         Parameters
@@ -345,6 +357,7 @@ class KindMixture:
             result += np.where(weight > 0, weight * convert(labels), 0.0)
         own = convert(comparison.given)
         return np.where(_spread(posterior.known, comparison) > 0, result, own)
+
 
 def _share_of_labels(ratios: Values, whose: Values, n: float, weight: Values) -> float:
     """Return the share of labels that are wrong in known ways, without errors of predictions; see `fit_shares`."""
