@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 from deepgum.audit.out_of_fold.label_units import LabelUnits
+from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 from deepgum.audit.out_of_fold.teaching import Teaching, weights_without_verdict
 from deepgum.audit.summary import Round
 from deepgum.checks import check_count

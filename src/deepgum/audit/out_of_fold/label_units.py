@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,9 @@ from numpy.typing import NDArray
 
 from deepgum.audit.predictions import check_group, rows_to_check
 from deepgum.audit.targets import Targets
+from deepgum.label_scale import LabelScale
 from deepgum.periods import unrolled, wrapped
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.label_scale import LabelScale
 
 __all__ = ["LabelUnits"]
 

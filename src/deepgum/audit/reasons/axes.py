@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case
+from deepgum.audit.reasons.known import known_findings
 
 __all__ = ["Axes"]
 
@@ -23,5 +24,4 @@ class Axes(Reason):
 
     def find(self, case: Case) -> Iterator[Finding]:
         """Yield a finding for each flagged label whose error the posterior knows."""
-        if case.known is not None:
-            yield from case.known.findings(self, case)
+        yield from known_findings(self, case)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.gaussian import normal
-from deepgum.audit.reasons.known import KnownErrors
+from deepgum.audit.reasons.known_errors import KnownErrors
 from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
 from deepgum.audit.reasons.wrong_labels import (

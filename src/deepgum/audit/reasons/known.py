@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.reasons.base import Finding, Reason
+from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.gaussian import normal
-from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
+from deepgum.audit.reasons.known_errors import KnownErrors
 from deepgum.wording import deviations, values
 
-if TYPE_CHECKING:
-    from deepgum.audit.reasons.case import Case
-
-__all__ = ["KnownErrors"]
+__all__ = ["known_findings"]
 
 Values = NDArray[np.float64]
 
@@ -33,70 +28,59 @@ RANK = 15
 """A proven kind precedes all reasons except copies."""
 
 
-@dataclass(frozen=True, eq=False)
-class KnownErrors:
-    """The kinds of wrong labels that the data prove, and the probabilities of the labels of a case.
-
-    Attributes
-    ----------
-    mixture : KindMixture
-    comparison : Comparison
-    posterior : KindPosterior
-    """
-
-    mixture: KindMixture
-    comparison: Comparison
-    posterior: KindPosterior
-
-    def findings(self, reason: Reason, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label whose most probable kind has this reason."""
-        admitted = self.mixture.admitted
-        if not any(each.kind.reason == reason.name for each in admitted):
-            return
-        given = self.comparison.given
-        undone = [each.kind.undo(given, self.comparison) for each in admitted]
-        scales = [np.exp(each.kind.log_change(given, self.comparison)) for each in admitted]
-        best = self.posterior.kinds.argmax(axis=0)
-        wrong = np.maximum(1 - self.posterior.right, 1e-300)
-        for row, group in case.places:
-            kind = int(best[row, group])
-            chosen = admitted[kind].kind
-            if chosen.reason != reason.name:
-                continue
-            columns = list(case.labels.partition[group])
-            suggested = undone[kind][row, columns]
-            if self.posterior.kinds[kind, row, group] < LEAST_SHARE * wrong[row, group]:
-                continue
-            residual = case.wrapped(suggested - case.labels.predicted[row, columns], columns)
-            away = deviations(_distance(residual, case.deviation[row, columns], case.covariances[group]))
-            label = values(suggested[~np.isnan(suggested)], case.unit)
-            yield Finding(
-                reason,
-                (row, group),
-                f"{chosen.words} it fits: {label}, {away} from the prediction.",
-                suggested,
-                self._uncertainty(case, undone, scales, suggested, row, group),
-                RANK,
-            )
-
-    def _uncertainty(
-        self, case: Case, undone: list[Values], scales: list[Values], suggested: Values, row: int, group: int
-    ) -> Values:
-        """Return the standard deviation (k,) of the right label around the suggestion, over all that it may be."""
+def known_findings(reason: Reason, case: Case) -> Iterator[Finding]:
+    """Yield a finding for each flagged label whose most probable kind has this reason."""
+    known = case.known
+    if known is None:
+        return
+    admitted = known.mixture.admitted
+    if not any(each.kind.reason == reason.name for each in admitted):
+        return
+    given = known.comparison.given
+    undone = [each.kind.undo(given, known.comparison) for each in admitted]
+    scales = [np.exp(each.kind.log_change(given, known.comparison)) for each in admitted]
+    best = known.posterior.kinds.argmax(axis=0)
+    wrong = np.maximum(1 - known.posterior.right, 1e-300)
+    for row, group in case.places:
+        kind = int(best[row, group])
+        chosen = admitted[kind].kind
+        if chosen.reason != reason.name:
+            continue
         columns = list(case.labels.partition[group])
-        shares = self.posterior.kinds[:, row, group]
-        right = float(self.posterior.right[row, group])
-        variance = right * np.square(case.wrapped(case.labels.given[row, columns] - suggested, columns))
-        step = np.array([case.step_of(row, column) for column in columns])
-        for share, labels, scale in zip(shares.tolist(), undone, scales, strict=True):
-            if share > 0:
-                difference = case.wrapped(labels[row, columns] - suggested, columns)
-                rounding = np.square(scale[row, columns] * step) / 12
-                variance = variance + share * (np.square(difference) + rounding)
-        rest = max(0.0, 1 - right - float(shares.sum()))
-        away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
-        variance = variance + rest * (np.square(away) + np.square(case.deviation[row, columns]))
-        return np.asarray(np.sqrt(variance))
+        suggested = undone[kind][row, columns]
+        if known.posterior.kinds[kind, row, group] < LEAST_SHARE * wrong[row, group]:
+            continue
+        residual = case.wrapped(suggested - case.labels.predicted[row, columns], columns)
+        away = deviations(_distance(residual, case.deviation[row, columns], case.covariances[group]))
+        label = values(suggested[~np.isnan(suggested)], case.unit)
+        yield Finding(
+            reason,
+            (row, group),
+            f"{chosen.words} it fits: {label}, {away} from the prediction.",
+            suggested,
+            _uncertainty(case, known, undone, scales, suggested, row, group),
+            RANK,
+        )
+
+
+def _uncertainty(
+    case: Case, known: KnownErrors, undone: list[Values], scales: list[Values], suggested: Values, row: int, group: int
+) -> Values:
+    """Return the standard deviation (k,) of the right label around the suggestion, over all that it may be."""
+    columns = list(case.labels.partition[group])
+    shares = known.posterior.kinds[:, row, group]
+    right = float(known.posterior.right[row, group])
+    variance = right * np.square(case.wrapped(case.labels.given[row, columns] - suggested, columns))
+    step = np.array([case.step_of(row, column) for column in columns])
+    for share, labels, scale in zip(shares.tolist(), undone, scales, strict=True):
+        if share > 0:
+            difference = case.wrapped(labels[row, columns] - suggested, columns)
+            rounding = np.square(scale[row, columns] * step) / 12
+            variance = variance + share * (np.square(difference) + rounding)
+    rest = max(0.0, 1 - right - float(shares.sum()))
+    away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
+    variance = variance + rest * (np.square(away) + np.square(case.deviation[row, columns]))
+    return np.asarray(np.sqrt(variance))
 
 
 def _distance(residual: Values, deviation: Values, covariance: Values) -> float:

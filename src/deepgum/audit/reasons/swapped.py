@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from deepgum.audit.reasons.base import Explanation, Finding, Reason
 from deepgum.audit.reasons.case import Case
+from deepgum.audit.reasons.known import known_findings
 from deepgum.wording import distance
 
 __all__ = ["Swapped"]
@@ -33,9 +34,10 @@ class Swapped(Reason):
     applied_once = True
 
     def find(self, case: Case) -> Iterator[Finding | Explanation]:
-        """Yield findings from the posterior, one explanation for each pair of left and right landmarks, and one for all pairs at once."""
-        if case.known is not None:
-            yield from case.known.findings(self, case)
+        """Yield findings from the posterior, one explanation for each pair of left and right landmarks, and one for all
+        pairs at once.
+        """
+        yield from known_findings(self, case)
         pairs = case.swap_pairs
         exchanges = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
         for each in exchanges:

@@ -12,6 +12,7 @@ from deepgum.audit.reasons.base import Explanation, Finding, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.conversions import POINT_CONVERSIONS, VALUE_CONVERSIONS, Conversion
 from deepgum.audit.reasons.converted_labels import ConvertedLabels, Flagged
+from deepgum.audit.reasons.known import known_findings
 from deepgum.posteriors.kinds.choice import AGAINST_DECOYS
 from deepgum.posteriors.kinds.conversions import DECOY
 
@@ -23,8 +24,8 @@ LEAST_COMPARED = 1.0
 """Minimum evidence of a conversion, in nats, that is compared with the evidence of decoys."""
 
 NEAR_DECOY = 1.4
-"""A conversion is also compared with factors this number of times larger and smaller: if they explain as much, then the labels do not tell the unit. For example, labels of 1 agree with predictions near 6 after any factor
-near 6.
+"""A conversion is also compared with factors this number of times larger and smaller: if they explain as much, then
+the labels do not tell the unit. For example, labels of 1 agree with predictions near 6 after any factor near 6.
 """
 
 
@@ -46,8 +47,7 @@ class Unit(Reason):
         """Yield findings from the posterior, and explanations: each conversion of flagged groups, of parts of groups,
         and of whole samples.
         """
-        if case.known is not None:
-            yield from case.known.findings(self, case)
+        yield from known_findings(self, case)
         table = POINT_CONVERSIONS if case.landmarks else VALUE_CONVERSIONS
         conversions: list[tuple[Conversion, Values | float]] = [(each, each.scale) for each in table]
         if case.landmarks and case.sizes is not None:

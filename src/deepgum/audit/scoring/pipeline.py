@@ -23,7 +23,7 @@ from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.explain import explain
-from deepgum.audit.reasons.known import KnownErrors
+from deepgum.audit.reasons.known_errors import KnownErrors
 from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets

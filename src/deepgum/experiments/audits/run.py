@@ -16,8 +16,8 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
-from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.label_units import LabelUnits
+from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.reasons.evidence import Evidence

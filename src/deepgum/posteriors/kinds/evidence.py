@@ -6,8 +6,8 @@ wrong in the way k has the density
     K_k(y) = f(T_k(y)) |T_k'(y)| 1[harm_k(y)] / m_k
 
 Here f is the density of right labels, and T_k undoes the error. An error does harm if it changes the residual by at
-least one scale of right labels; otherwise the label counts as right. m_k is the share of labels to which the error would
-do harm. The shares p_k of all labels that are wrong in the way k are estimated by EM in
+least one scale of right labels; otherwise the label counts as right. m_k is the share of labels to which the error
+would do harm. The shares p_k of all labels that are wrong in the way k are estimated by EM in
 
     p(y) = (1 - sum_k p_k) B(y) + sum_k p_k K_k(y)
 """
