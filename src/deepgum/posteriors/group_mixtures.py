@@ -202,6 +202,15 @@ class GroupMixtures:
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
+    def reaching(self, residuals: Tensor) -> GroupMixtures:
+        """Return these mixtures with radii of wrong labels that reach all residuals (n, d)."""
+        farthest = self.mahalanobis(residuals).nan_to_num().amax(dim=0)
+        stacks = tuple(
+            PlacedStack(places, columns, replace(stack, radius=stack.radius.maximum(farthest[places])))
+            for places, columns, stack in self.stacks
+        )
+        return GroupMixtures(stacks, self.partition)
+
     def log_right(self, residuals: Tensor) -> Tensor:
         """Return the log density (n, g) of right labels, log f(delta), at the observed coordinates of residuals."""
         return self._evidence(residuals).right - self.prior.log()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from deepgum.mixture import MixtureStatus
@@ -203,7 +204,9 @@ class KindMixture:
             found = KindMixture(current.base, admitted)
             undone = found._undone(comparison, residuals, rng)
             base = LabelMixture.fit(undone, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
-            current = KindMixture(base, admitted)
+            # Residuals of known errors are farther away than all residuals to which `base` is fitted.
+            reaching = base.densities.reaching(torch.from_numpy(comparison.residuals))
+            current = KindMixture(replace(base, densities=reaching), admitted)
             if is_last:
                 break
         kinds = [each.kind for each in current.admitted]
