@@ -144,7 +144,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     predictions, and give the probabilities by a mixture with heavy tails of right labels (`deepgum.posteriors`). If a
     label is flagged, the probabilities are the weights of the labels until the next time. If no label is flagged, the
     weights stay 1. `module_` is the one network on all rows; its weights are a moving average over the last epochs of
-    its own training. The training takes about twice the time of a training of the network with one loss.
+    its own training. The training takes about three times the time of a training of the network with one loss.
 
     Examples
     --------

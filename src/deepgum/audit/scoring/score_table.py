@@ -257,7 +257,10 @@ class _StreamPredictions:
         base = LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
-        return KindMixture(base)
+        given, predicted = self._pairs
+        comparison = targets.comparison(given, predicted)
+        others = self.spikes.others(comparison.residuals, given, predicted, targets.partition)
+        return KindMixture(base).with_kinds(comparison, residuals=others, inliers=self.inliers, seed=self.seed)
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")

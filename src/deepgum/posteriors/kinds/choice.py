@@ -61,10 +61,11 @@ def choose_kinds(
     """
     n = int(comparison.labelled[:, list(groups)].sum())
     known: dict[Kind, Values] = {}
+    log_base = mixtures.log_density(torch.from_numpy(comparison.residuals)).numpy()
 
     def ratio(kind: Kind) -> Values:
         if kind not in known:
-            values = log_ratio(kind, comparison, mixtures)[:, list(groups)].ravel()
+            values = log_ratio(kind, comparison, mixtures, log_base)[:, list(groups)].ravel()
             known[kind] = np.exp(np.minimum(values, 700.0))
         return known[kind]
 

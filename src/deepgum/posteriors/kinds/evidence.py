@@ -55,8 +55,10 @@ class Evidence:
     log_ratio: Values
 
 
-def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures) -> Values:
+def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures, log_base: Values | None = None) -> Values:
     """Return log K_k(y) - log B(y) for each label (n, g); see the module docstring.
+
+    `log_base` (n, g) is log B(y), if it is known.
 
     Examples
     --------
@@ -87,8 +89,9 @@ def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures) -> Va
     share = np.maximum(harmed.sum(axis=0) / np.maximum(comparison.labelled.sum(axis=0), 1), _LEAST_HARMED)
     does_harm = _distance(after - own, mixtures) >= HARM
     right = mixtures.log_right(torch.from_numpy(after)).numpy()
-    base = mixtures.log_density(torch.from_numpy(own)).numpy()
-    ratio = right + jacobian - base - np.log(share)
+    if log_base is None:
+        log_base = mixtures.log_density(torch.from_numpy(own)).numpy()
+    ratio = right + jacobian - log_base - np.log(share)
     is_used = comparison.labelled & possible_groups & does_harm & np.isfinite(ratio)
     return np.where(is_used & (ratio > _LEAST_LOG_RATIO), ratio, -np.inf)
 

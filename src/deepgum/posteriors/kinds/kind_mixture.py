@@ -36,6 +36,9 @@ REPLICATES = 100
 MOST_UNEXPLAINED = 0.1
 """The share of wrong labels has an upper bound if at most this part of them is wrong in no known way."""
 
+MOST_CELLS = 1_000_000
+"""With more labels, no kinds are tried, because the evidence for each kind takes as much memory as all labels."""
+
 MOST_POOLED = 20
 """With more groups, the shares of kinds are the same in all groups."""
 
@@ -166,38 +169,44 @@ class KindMixture:
         base = LabelMixture.fit(
             residuals, groups, inliers=inliers, intervals=intervals, seed=seed, on_progress=on_progress
         )
-        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
-        compared = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        return cls(base)._with_kinds(
-            compared,
-            residuals,
+        return cls(base).with_kinds(
+            comparison,
             groups,
-            inliers,
-            kinds,
+            residuals=residuals,
+            inliers=inliers,
+            kinds=kinds,
             taught=taught,
             is_trusted=is_trusted,
             intervals=intervals,
             seed=seed,
         )
 
-    def _with_kinds(
+    def with_kinds(
         self,
         comparison: Comparison,
-        residuals: Values,
-        groups: Groups,
-        inliers: Inliers,
-        kinds: Sequence[Kind],
+        groups: Groups | None = None,
         *,
-        taught: bool,
-        is_trusted: bool,
-        intervals: bool,
-        seed: int,
+        residuals: Values | None = None,
+        inliers: Inliers = AUTO,
+        kinds: Sequence[Kind] | None = None,
+        taught: bool = False,
+        is_trusted: bool = True,
+        intervals: bool = True,
+        seed: int = 0,
     ) -> KindMixture:
+        """Return the mixture with the kinds that the data prove; this mixture if there are none. See `fit`.
+
+        `comparison` may hold a part of the labels to which this mixture is fitted.
+        """
+        groups = [list(columns) for columns in comparison.partition] if groups is None else groups
+        residuals = comparison.residuals if residuals is None else residuals
+        comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
+        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
             if not admitted:
-                return self if number == 0 else KindMixture(self.base)
+                return self
             is_last = number == REFITS - 1 or [each.kind for each in admitted] == [
                 each.kind for each in current.admitted
             ]
@@ -209,10 +218,10 @@ class KindMixture:
             current = KindMixture(replace(base, densities=reaching), admitted)
             if is_last:
                 break
-        kinds = [each.kind for each in current.admitted]
-        current = KindMixture(current.base, current._choose(kinds, comparison, is_trusted=is_trusted))._with_owners(
-            comparison
-        )
+        admitted = current._choose([each.kind for each in current.admitted], comparison, is_trusted=is_trusted)
+        if not admitted:
+            return self
+        current = KindMixture(current.base, admitted)._with_owners(comparison)
         return replace(current, counted=current._count(comparison, rng, taught=taught)) if intervals else current
 
     @cached_property
@@ -267,6 +276,8 @@ class KindMixture:
     def _choose(self, kinds: Sequence[Kind], comparison: Comparison, *, is_trusted: bool) -> tuple[Admitted, ...]:
         """Return the kinds that the data prove, given the mixture of right labels."""
         g = len(comparison.partition)
+        if comparison.labelled.size > MOST_CELLS:
+            return ()
         usable = [place for place in range(g) if self._is_usable(place)]
         is_pooled = comparison.landmarks or g > MOST_POOLED
         pools = [usable] if is_pooled and usable else [[place] for place in usable]
