@@ -36,8 +36,8 @@ def test_every_block_is_under_test():
 def test_the_audit_finds_the_lost_decimal_points(capsys):
     names = run("First steps")
     flags = names["scored"].labels.flags[:, 0]
-    assert flags[names["wrong"]].sum() == flags.sum() == 21
-    assert "Divided by 10 it fits: 273" in capsys.readouterr().out
+    assert flags[names["wrong"]].sum() == flags.sum() == 22
+    assert "Divided by 10 it fits: 116" in capsys.readouterr().out
     X, y = names["load_diabetes"](return_X_y=True, as_frame=True)
     assert not names["audit_labels"](X, y).labels.flags.any()
 

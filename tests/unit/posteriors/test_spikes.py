@@ -68,13 +68,21 @@ def test_right_labels_at_a_cap_are_not_flagged(seed, side):
     assert f"cut at {side * 5}" in scored.summary.verdict
 
 
-def test_a_wrong_label_at_a_cap_with_a_prediction_far_below_is_judged():
-    y, p = capped()
-    low = np.flatnonzero(p < 2)[:20]
-    y[low] = 5.0
-    spikes = Spikes.of(y[:, None], p[:, None])
-    assert spikes.high[0] == 5.0
-    assert not spikes.settled(y[:, None], p[:, None], ONE)[low].any()
+def test_a_pile_is_right_if_predictions_expect_it_and_judged_if_they_do_not():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(10, 20, size=400)
+    predicted = (truth + rng.normal(size=400))[:, None]
+    cut, missing = truth.copy(), truth.copy()
+    cut[truth < 12] = 9.0  # the lowest values are recorded as 9
+    missing[rng.permutation(400)[:80]] = 9.0  # 9 stands for a missing label
+    spikes = Spikes.of(cut[:, None], predicted)
+    assert spikes.low[0] == spikes.piles[0].item() == 9.0
+    np.testing.assert_array_equal(spikes.settled(cut[:, None], predicted, ONE)[:, 0], cut == 9.0)
+    spikes = Spikes.of(missing[:, None], predicted)
+    assert spikes.low[0] == 9.0
+    assert not len(spikes.piles[0])
+    settled = spikes.settled(missing[:, None], predicted, ONE)[:, 0]
+    np.testing.assert_array_equal(settled, (missing == 9.0) & (predicted[:, 0] <= 9.0))
 
 
 def test_values_that_recur_everywhere_are_no_cap_and_few_hits_are_no_spike():

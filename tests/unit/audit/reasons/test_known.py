@@ -63,14 +63,14 @@ def test_random_ratings_get_no_unit(seed):
 
 
 def test_an_audit_teaches_corrected_labels_and_finds_errors_that_features_share():
-    # The feature `copied` has the same error as the label, so that a learner of the labels predicts the error.
+    # The feature `copied` has the same error as some of the labels, so that a learner of the labels predicts the error.
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 3))
     y = 60 + 8 * X[:, 0] + 4 * X[:, 1] + rng.normal(size=600)
     copied = y + 3 * rng.normal(size=600)
     wrong = np.arange(600) < 50
     y[wrong] /= 10
-    copied[:25] /= 10
+    copied[40:70] /= 10
     audit = audit_labels(np.column_stack([X, copied]), y)
     flags = audit.labels.flags[:, 0]
     assert flags[wrong].mean() > 0.9

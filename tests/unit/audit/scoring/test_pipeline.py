@@ -11,6 +11,7 @@ from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predic
 from deepgum.audit.scoring.tally import Provenance
 from deepgum.audit.summary import AuditSummary, DataSource, Round
 from deepgum.audit.targets import Targets
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 
 N = 200
@@ -36,7 +37,7 @@ class Fixed:
         return tuple(np.concatenate([getattr(part, name) for part in self.parts]) for name in ("given", "predicted"))
 
     def posterior(self, on_progress=None):
-        return self.mixture
+        return KindMixture(self.mixture)
 
     def batches(self):
         return iter(self.parts)
@@ -50,15 +51,13 @@ def whole():
     given = predicted + rng.normal(0, 2, size=(N, 1))
     given[:10] += (np.linspace(61, 149, 10) * np.tile([1, -1], 5))[:, None]
     batch = Batch(tuple(map(str, range(N))), given, predicted, TARGETS.comparison(given, predicted))
-    return batch, LabelMixture.fit(batch.residuals, inliers="gaussian", intervals=False)
+    return batch, LabelMixture.fit(batch.comparison.residuals, inliers="gaussian", intervals=False)
 
 
 def rows(batch, chosen):
-    parts = (batch.given[chosen], batch.predicted[chosen], batch.residuals[chosen])
-    return replace(batch, ids=tuple(np.array(batch.ids)[chosen].tolist()), **dict(zip(NAMES, parts, strict=True)))
-
-
-NAMES = ("given", "predicted", "residuals")
+    given, predicted = batch.given[chosen], batch.predicted[chosen]
+    ids = tuple(np.array(batch.ids)[chosen].tolist())
+    return replace(batch, ids=ids, given=given, predicted=predicted, comparison=TARGETS.comparison(given, predicted))
 
 
 def score(predictions, provenance=PROVENANCE, deliver=list):
@@ -83,7 +82,7 @@ def test_batches_have_the_scores_and_the_summary_of_the_whole(whole):
 def test_the_posterior_of_an_array_is_that_of_the_mixture_in_memory(whole):
     batch, mixture = whole
     labels, summary, worst = score(ArrayPredictions(batch, TARGETS, "gaussian"), deliver=the_only)
-    np.testing.assert_array_equal(labels.responsibilities, mixture.responsibilities(batch.residuals))
+    np.testing.assert_array_equal(labels.responsibilities, mixture.responsibilities(batch.comparison.residuals))
     assert summary.flags == labels.flags.sum() == 10
     assert [flag.id for flag in worst[:2]] == ["9", "8"]
     assert {flag.kind for flag in worst} <= {each.name for each in summary.reasons}
@@ -91,10 +90,10 @@ def test_the_posterior_of_an_array_is_that_of_the_mixture_in_memory(whole):
 
 def test_at_most_one_label_of_a_content_is_right(whole):
     batch, mixture = whole
-    given = batch.given.copy()
-    given[100:102] = batch.predicted[100:102] = batch.predicted[100]
+    given, predicted = batch.given.copy(), batch.predicted.copy()
+    given[100:102] = predicted[100:102] = predicted[100]
     given[101] += 3.0
-    copies = replace(batch, given=given, residuals=given - batch.predicted)
+    copies = replace(batch, given=given, predicted=predicted, comparison=TARGETS.comparison(given, predicted))
     evidence = Evidence(copies=[(100, 101)], conflicts=[("100", "101")])
     (alone,) = score(Fixed(mixture, [copies])).labels
     (labels,) = score(Fixed(mixture, [replace(copies, evidence=evidence)])).labels
@@ -108,8 +107,13 @@ def test_at_most_one_label_of_a_content_is_right(whole):
 def test_in_another_unit_uncertainties_and_the_summary_are_in_that_of_the_labels(whole):
     batch, mixture = whole
     # Residuals in days, labels in years.
-    days = replace(batch, residuals=365 * batch.residuals, unit=1 / 365)
-    in_days = LabelMixture.fit(days.residuals, inliers="gaussian", intervals=False)
+    in_days = replace(
+        batch.comparison,
+        residuals_of=lambda labels: 365 * (labels - batch.predicted),
+        log_slope_of=lambda labels: np.full_like(labels, np.log(365)),
+    )
+    days = replace(batch, comparison=in_days, unit=1 / 365)
+    in_days = LabelMixture.fit(days.comparison.residuals, inliers="gaussian", intervals=False)
     one, other = score(Fixed(mixture, [batch])), score(Fixed(in_days, [days], unit=1 / 365))
     np.testing.assert_allclose(other.labels[0].responsibilities, one.labels[0].responsibilities, rtol=1e-6)
     assert other.labels[0].kinds == one.labels[0].kinds
