@@ -26,6 +26,11 @@ class LabelScale(Enum):
     SQUARE_ROOT = "square root"
     LOG = "log"
 
+    @property
+    def words(self) -> str:
+        """Labels in this scale, in words: "logarithms of labels"; empty for the identity."""
+        return {LabelScale.LOG: "logarithms of labels", LabelScale.SQUARE_ROOT: "square roots of labels"}.get(self, "")
+
     def apply(self, labels: Values) -> Values:
         """Return h(labels); NaN or infinite outside the domain of h."""
         with np.errstate(invalid="ignore", divide="ignore"):

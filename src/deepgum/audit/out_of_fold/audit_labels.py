@@ -182,6 +182,7 @@ def audit_labels(
         backbone=backbone,
         history=(replace(first, fits=first.fits + fits), *others),
         folds=n_folds,
+        scale=scale,
         conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )
     predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit)

@@ -20,10 +20,12 @@ from deepgum.audit.reasons.base import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge, group_verdict, overall_verdict
+from deepgum.label_scale import LabelScale
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.spikes import Spikes
 from deepgum.posteriors.tabulated import TabulatedDensity
+from deepgum.wording import percent
 
 __all__ = ["Flag", "Provenance", "Tally", "worst_of"]
 
@@ -69,6 +71,8 @@ class Provenance:
     folds : int
     conflicts, unreadable, weights
         See `AuditSummary`.
+    scale : LabelScale
+        The scale in which labels are learned and compared.
     """
 
     data: DataSource
@@ -80,6 +84,7 @@ class Provenance:
     conflicts: tuple[tuple[str, ...], ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+    scale: LabelScale = LabelScale.IDENTITY
 
 
 class Tally:
@@ -173,7 +178,7 @@ class Tally:
             unreadable=provenance.unreadable,
             backbone=provenance.backbone,
             weights=provenance.weights,
-            inliers=posterior.inliers,
+            inliers=", of ".join(filter(None, (posterior.inliers, provenance.scale.words))),
             folds=provenance.folds,
             fits=sum(each.fits for each in history),
             seed=provenance.seed,
@@ -204,8 +209,9 @@ class Tally:
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         fault, settled = self._faults[place], int(self._settled[place])
         remark = "" if self._spikes is None else self._spikes.words(self._targets.partition[place], settled, labels)
+        remark = " ".join(filter(None, (self._known_errors(place), remark)))
         if fault is not None:
-            share = None
+            share, remark = None, ""
         elif share is not None and settled:
             share = share.of_part(1 - settled / labels)
         covariance = posterior.covariances[place].tolist()
@@ -238,6 +244,15 @@ class Tally:
             fault="" if fault is None else fault.kind.name,
             settled=settled,
         )
+
+    def _known_errors(self, place: int) -> str:
+        """Return a sentence on the kinds of wrong labels that were found in a group; empty if there is none."""
+        found = [(each.shares[place], each.kind.words) for each in self._posterior.admitted if each.shares[place] > 0]
+        parts = [f"{words}, about {percent(float(share))} %" for share, words in sorted(found, reverse=True)]
+        if not parts:
+            return ""
+        first, *others = parts
+        return "; ".join([f"{first} of the labels fit", *(f"{each[0].lower()}{each[1:]}" for each in others)]) + "."
 
 
 def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:

@@ -77,3 +77,16 @@ def test_an_audit_teaches_corrected_labels_and_finds_errors_that_features_share(
     assert flags[~wrong].mean() < 0.01
     assert audit.summary.share.low > 0.04
     assert not audit.summary.share.is_two_sided
+
+
+def test_the_verdict_names_the_kinds_and_the_scale():
+    _, predicted, given = table()
+    given[:30] /= 10
+    given[30:40] *= 100
+    verdict = score_labels(predicted, given).summary.verdict
+    assert verdict.startswith("About 6.7 % of the labels are wrong (")
+    assert verdict.endswith("Multiplied by 10, about 5 % of the labels fit; divided by 100, about 1.7 %.")
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(400, 2))
+    y = np.exp(3 + X @ [2.0, 1.0] + 0.2 * rng.normal(size=400))
+    assert audit_labels(X, y).summary.inliers.endswith(", of logarithms of labels")
