@@ -25,17 +25,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from deepgum.audit.targets import Targets
 from deepgum.errors import listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_steps
 from deepgum.wording import amount, number
 
-__all__ = ["Fault", "FaultKind", "are_clearly_good", "check_group", "check_target", "rows_to_check"]
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "are_clearly_good",
+    "check_group",
+    "check_predictions",
+    "check_target",
+    "rows_to_check",
+]
 
 Values = NDArray[np.float64]
 
 LEAST_LABELS = 30
-"""Minimum number of labels of a target. With fewer labels, nothing is said about the predictions."""
+"""A target with fewer labels is not checked."""
 
 MOST_ROWS, MOST_VALUES = 20_000, 2_000_000
 """Maximum number of rows, and of rows times targets, that are used for the check."""
@@ -62,7 +71,7 @@ SHUFFLES = 20
 
 
 class FaultKind(Enum):
-    """What is wrong with predictions.
+    """Faults of predictions.
 
     `BY_HEART`: the labels themselves. `CONSTANT`: one value for all samples. `UNINFORMATIVE`: no better than one value.
     `OTHER_ROWS`: worse than one value, without relation to the labels. `WORSE`: worse than one value, with a relation.
@@ -155,6 +164,24 @@ def check_group(
         return first
     named = listing([name for name, fault in found if fault.kind is first.kind])
     return Fault(first.kind, f"{named}: {first.words}")
+
+
+def check_predictions(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
+    """Return the fault of the predictions (n, d) of each group, or None; see `check_group`."""
+    periods = targets.periods or (0.0,) * given.shape[1]
+    is_good = are_clearly_good(given, predicted) & (np.array(periods) == 0)
+    return tuple(
+        None
+        if is_good[list(group)].all()
+        else check_group(
+            given[:, list(group)],
+            predicted[:, list(group)],
+            [targets.names[column] for column in group],
+            periods=[periods[column] for column in group],
+            unit=targets.unit,
+        )
+        for group in targets.partition
+    )
 
 
 def check_target(given: Values, predicted: Values, period: float = 0.0, unit: str = "") -> Fault | None:

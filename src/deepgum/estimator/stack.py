@@ -158,7 +158,7 @@ def train_stack(
                     "features."
                 )
             optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
             done += 1

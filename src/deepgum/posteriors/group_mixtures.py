@@ -206,7 +206,7 @@ class GroupMixtures:
         """Return these mixtures with radii of wrong labels that reach all residuals (n, d)."""
         farthest = self.mahalanobis(residuals).nan_to_num().amax(dim=0)
         stacks = tuple(
-            PlacedStack(places, columns, replace(stack, radius=stack.radius.maximum(farthest[places])))
+            PlacedStack(places, columns, replace(stack, radius=_longer(stack.radius, farthest[places])))
             for places, columns, stack in self.stacks
         )
         return GroupMixtures(stacks, self.partition)
@@ -291,6 +291,11 @@ class GroupMixtures:
                 for each, values in zip(fields(_Evidence), (right, wrong, squared, volume, seen), strict=True):
                     part.fill(getattr(evidence, each.name), places, values)
         return evidence
+
+
+def _longer(radius: Tensor, farthest: Tensor) -> Tensor:
+    """Return the larger of the two; exactly `radius` if they differ by rounding only."""
+    return torch.where(farthest > radius * (1 + 1e-6), farthest, radius)
 
 
 @dataclass(frozen=True)

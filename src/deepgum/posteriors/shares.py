@@ -69,6 +69,29 @@ class Share:
         """Return a share without an upper bound."""
         return cls(estimate, low, 1.0, is_two_sided=False)
 
+    @classmethod
+    def mean(cls, shares: Sequence[Share | None], labels: Sequence[float]) -> Share | None:
+        """Return the share over several groups, given the numbers of their labels; groups without a share do not count.
+
+        The ends are the weighted means of the ends, so the interval is at least as wide as a joint interval. The result
+        is None if no group has a share and labels.
+
+        Examples
+        --------
+        >>> Share.mean([Share.at_least(0.1, 0.2), Share.at_least(0.0, 0.0), None], [100, 300, 50])
+        Share(estimate=0.05, low=0.025, high=1.0, level=0.95, is_two_sided=False)
+        """
+        known = [(share, count) for share, count in zip(shares, labels, strict=True) if share is not None]
+        total = sum(count for _, count in known)
+        if not total:
+            return None
+        estimate, low, high = (
+            sum(count * getattr(share, end) for share, count in known) / total for end in ("estimate", "low", "high")
+        )
+        if all(share.is_two_sided for share, _ in known):
+            return cls(estimate, low, high)
+        return cls.at_least(low, estimate)
+
     def of_part(self, fraction: float) -> Share:
         """Return this share as a share of more labels: `fraction` of them have this share, no other is wrong."""
         high = self.high * fraction if self.is_two_sided else 1.0

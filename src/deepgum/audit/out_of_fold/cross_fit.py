@@ -208,15 +208,9 @@ def cross_fit(
         teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
         if units is not None and number + 1 < most_rounds:
             compared = units.comparison(mean, scale)
-            kinds = KindMixture.fit(
-                compared,
-                groups,
-                inliers=inliers,
-                taught=True,
-                is_trusted=units.is_predicted_by(mean),
-                intervals=False,
-                seed=seed,
-            )
+            judge = KindMixture(mixture).with_kinds if learner.is_robust else KindMixture.fit
+            trusted = units.is_predicted_by(mean)
+            kinds = judge(compared, inliers=inliers, taught=True, is_trusted=trusted, intervals=False, seed=seed)
             if kinds.admitted:
                 teaching = Teaching.of(kinds, compared, units, weights)
         before, flags = flags, teaching.responsibilities < 0.5
@@ -238,7 +232,6 @@ def cross_fit(
         others = spikes.others(compared.residuals, compared.given, compared.predicted, places)
         kinds = KindMixture.fit(
             compared,
-            groups,
             residuals=others,
             inliers=inliers,
             taught=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.predictions import check_group, rows_to_check
+from deepgum.audit.predictions import check_predictions, rows_to_check
 from deepgum.audit.targets import Targets
 from deepgum.label_scale import LabelScale
 from deepgum.periods import unrolled, wrapped
@@ -61,18 +61,10 @@ class LabelUnits:
         return np.asarray(self.scale.log_slope(inner) - np.log(np.abs(self.factor)))
 
     def is_predicted_by(self, predicted: Values) -> bool:
-        """Return whether no group of predictions (n, d), in the unit of learners, has a fault; see `check_group`."""
-        taught, targets = self.taught(self.given), self.targets
+        """Return whether predictions (n, d), in the unit of learners, have no fault; see `check_predictions`."""
+        taught = self.taught(self.given)
         rows = rows_to_check(*taught.shape)
-        return not any(
-            check_group(
-                taught[rows][:, list(group)],
-                predicted[rows][:, list(group)],
-                [targets.names[column] for column in group],
-                periods=None if targets.periods is None else [targets.periods[column] for column in group],
-            )
-            for group in targets.partition
-        )
+        return not any(check_predictions(taught[rows], predicted[rows], self.targets))
 
     def comparison(self, predicted: Values, noise: Values) -> Comparison:
         """Return the comparison of the labels with predictions.

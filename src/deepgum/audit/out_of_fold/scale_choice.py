@@ -17,9 +17,9 @@ from deepgum.audit.out_of_fold.cross_fit import Learner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.data.folds import folds
 from deepgum.label_scale import LabelScale
-from deepgum.posteriors.densities import Gaussian, StudentT
 from deepgum.posteriors.em import fit_groups
 from deepgum.posteriors.group_mixtures import GroupMixture
+from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.posteriors.power_law import PowerLaw
 
 __all__ = ["candidate_scales", "choose_scale"]
@@ -99,13 +99,14 @@ def _log_density(labels: Values, predicted: Values, noise: LocalNoise) -> Values
     weights = np.ones_like(residuals)
     for _ in range(2):
         deviation = noise.scale(residuals, weights, predicted, np.zeros_like(residuals))
+        # Wrong labels hardly count: these are the weights of Student's t with 2 degrees of freedom in EM.
         weights = 3.0 / (2.0 + np.square(np.nan_to_num(residuals / deviation)))
     scaled = torch.from_numpy(residuals / deviation)
     result = np.empty_like(residuals)
     for column in range(residuals.shape[1]):
         own = scaled[:, [column]]
         best = None
-        for density in (Gaussian(), *StudentT.family()):
+        for density in candidates(AUTO):
             start = GroupMixture(0.95, torch.eye(1, dtype=torch.float64), density, PowerLaw(1.0, 1.0))
             found = fit_groups(own, [start], ["uniform"], [(0,)], tol=1e-3, max_iter=50)
             if best is None or found.log_likelihood[0] > best.log_likelihood[0]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.predictions import Fault, are_clearly_good, check_group, rows_to_check
+from deepgum.audit.predictions import Fault, check_predictions, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
@@ -193,7 +193,7 @@ def score_predictions(
     fit = predictions.fit_share
     if on_progress is not None:
         on_progress(0, 100)
-    faults = _faults(*predictions.sample(), targets)
+    faults = check_predictions(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
     spikes = predictions.spikes
     tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, unit=predictions.unit)
@@ -221,24 +221,6 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
     """Return the scored labels of the only batch."""
     (labels,) = parts
     return labels
-
-
-def _faults(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
-    """Return the fault of the predictions of each group, or None."""
-    periods = targets.periods or (0.0,) * given.shape[1]
-    is_good = are_clearly_good(given, predicted) & (np.array(periods) == 0)
-    return tuple(
-        None
-        if is_good[list(group)].all()
-        else check_group(
-            given[:, list(group)],
-            predicted[:, list(group)],
-            [targets.names[column] for column in group],
-            periods=[periods[column] for column in group],
-            unit=targets.unit,
-        )
-        for group in targets.partition
-    )
 
 
 def _scored(

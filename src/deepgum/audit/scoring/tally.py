@@ -195,13 +195,7 @@ class Tally:
         share = self._posterior.share
         if share is not None and not any(self._faults):
             return share.of_part(1 - sum(group.settled for group in known) / total)
-        # Without some groups, the joint interval is unknown. The weighted ends are at least as far apart.
-        parts = [(group.labels / total, group.share) for group in known if group.share is not None]
-        estimate, low, high = (
-            sum(weight * getattr(each, end) for weight, each in parts) for end in ("estimate", "low", "high")
-        )
-        is_two_sided = all(each.is_two_sided for _, each in parts)
-        return Share(estimate, low, high) if is_two_sided else Share.at_least(low, estimate)
+        return Share.mean([group.share for group in known], [group.labels for group in known])
 
     def _group(self, place: int) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from deepgum.posteriors.group_mixtures import GroupMixtures
 from deepgum.posteriors.kinds.base import Kind
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.evidence import Evidence, Shares, fit_shares, log_ratio
+from deepgum.posteriors.kinds.evidence import Shares, fit_shares, log_ratio
 
 __all__ = ["choose_kinds"]
 
@@ -43,8 +43,8 @@ def choose_kinds(
     groups: Sequence[int],
     *,
     is_trusted: bool = True,
-) -> tuple[list[Evidence], Shares]:
-    """Return the admitted kinds with their evidence, and the shares of labels that are wrong in these ways.
+) -> tuple[list[Kind], Shares]:
+    """Return the admitted kinds, and the shares of labels that are wrong in these ways.
 
     Parameters
     ----------
@@ -106,8 +106,7 @@ def choose_kinds(
         if current.log_likelihood - without.log_likelihood < least:
             chosen.remove(kind)
             current = without
-    evidence = [Evidence(each, log_ratio(each, comparison, mixtures)) for each in chosen]
-    return evidence, current
+    return chosen, current
 
 
 def _is_resolved(

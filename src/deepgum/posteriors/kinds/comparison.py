@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,13 @@ class Comparison:
         """Array (n, g): whether at least one coordinate of a group has a label."""
         seen = ~np.isnan(self.residuals)
         return np.stack([seen[:, list(columns)].any(axis=1) for columns in self.partition], axis=1)
+
+    def by_column(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values (n, g) of groups, repeated for each column of a group: (n, d)."""
+        owners = np.empty(self.given.shape[1], dtype=np.intp)
+        for place, columns in enumerate(self.partition):
+            owners[list(columns)] = place
+        return values[:, owners]
 
     def by_group(self, values: Values) -> Values:
         """Return the sums (n, g) of values (n, d) over the coordinates of each group that have a label."""

@@ -50,7 +50,7 @@ class Factor(Kind):
 
     @property
     def words(self) -> str:
-        """What to do with the label: "Multiplied by 10"."""
+        """The start of a sentence about the undone label: "Multiplied by 10"."""
         size = abs(self.factor)
         if size == 1:
             words = "With the opposite sign"

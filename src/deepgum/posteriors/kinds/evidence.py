@@ -24,7 +24,7 @@ from deepgum.posteriors.group_mixtures import GroupMixtures
 from deepgum.posteriors.kinds.base import Kind
 from deepgum.posteriors.kinds.comparison import Comparison
 
-__all__ = ["Evidence", "Shares", "fit_shares", "log_ratio"]
+__all__ = ["Shares", "fit_shares", "log_ratio"]
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -38,21 +38,6 @@ _LEAST_LOG_RATIO = -12.0
 
 _ITERATIONS = 200
 _TOLERANCE = 1e-7
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """The evidence for one kind.
-
-    Attributes
-    ----------
-    kind : Kind
-    log_ratio : array (n, g)
-        log K_k(y) - log B(y); -inf where the kind is impossible, or a label is missing.
-    """
-
-    kind: Kind
-    log_ratio: Values
 
 
 def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures, log_base: Values | None = None) -> Values:
@@ -80,10 +65,9 @@ def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures, log_b
         error = comparison.residuals_of(kind.inverse.undo(comparison.predicted, comparison))
         truth = comparison.residuals_of(comparison.predicted)
     # The kind explains a group only if each coordinate with a label also has a label after the error is undone.
-    possible = np.where(np.isnan(own), True, np.isfinite(after))
-    after = np.where(possible, after, 0.0)
-    seen = np.isnan(own)
-    after = np.where(seen, np.nan, after)
+    missing = np.isnan(own)
+    possible = missing | np.isfinite(after)
+    after = np.where(missing, np.nan, np.where(possible, after, 0.0))
     possible_groups = np.stack([possible[:, list(c)].all(axis=1) for c in comparison.partition], axis=1)
     harmed = _distance(error - truth, mixtures) >= HARM
     share = np.maximum(harmed.sum(axis=0) / np.maximum(comparison.labelled.sum(axis=0), 1), _LEAST_HARMED)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from deepgum.mixture import MixtureStatus
-from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.kinds.base import Kind
 from deepgum.posteriors.kinds.choice import choose_kinds
@@ -111,6 +111,8 @@ class KindMixture:
         The kinds that the data prove.
     counted : tuple of Share or None, one per group
         Share of labels that are wrong in known ways; empty without admitted kinds.
+    labels : tuple of int
+        Number of labels of each group, for the share over all groups; empty without admitted kinds.
 
     Examples
     --------
@@ -129,20 +131,19 @@ class KindMixture:
     base: LabelMixture
     admitted: tuple[Admitted, ...] = ()
     counted: tuple[Share | None, ...] = ()
+    labels: tuple[int, ...] = ()
 
     @classmethod
     def fit(
         cls,
         comparison: Comparison,
-        groups: Groups | None = None,
         *,
         residuals: Values | None = None,
         inliers: Inliers = AUTO,
-        kinds: Sequence[Kind] | None = None,
-        taught: bool = False,
-        is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
+        taught: bool = False,
+        is_trusted: bool = True,
         on_progress: Progress | None = None,
     ) -> KindMixture:
         """Fit the mixture.
@@ -151,57 +152,44 @@ class KindMixture:
         ----------
         comparison : Comparison
             Labels and predictions.
-        groups : see `LabelMixture.fit`, optional
-            By default, the partition of `comparison`.
         residuals : array (n, d), optional
             The residuals to which the mixture is fitted; NaN where a label is left out of the fit. By default, all
             residuals of `comparison`.
         inliers, intervals, seed, on_progress : see `LabelMixture.fit`
-        kinds : sequence of Kind, optional
-            The kinds that are tried; by default the result of `kinds_for`.
-        taught : bool
-            See `kinds_for`.
-        is_trusted : bool
-            See `choose_kinds`.
+        taught, is_trusted : see `with_kinds`
         """
-        groups = [list(columns) for columns in comparison.partition] if groups is None else groups
         residuals = comparison.residuals if residuals is None else residuals
-        base = LabelMixture.fit(
-            residuals, groups, inliers=inliers, intervals=intervals, seed=seed, on_progress=on_progress
-        )
-        return cls(base).with_kinds(
-            comparison,
-            groups,
-            residuals=residuals,
-            inliers=inliers,
-            kinds=kinds,
-            taught=taught,
-            is_trusted=is_trusted,
-            intervals=intervals,
-            seed=seed,
-        )
+        common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
+        base = LabelMixture.fit(residuals, _groups(comparison), on_progress=on_progress, **common)
+        return cls(base).with_kinds(comparison, residuals=residuals, taught=taught, is_trusted=is_trusted, **common)
 
     def with_kinds(
         self,
         comparison: Comparison,
-        groups: Groups | None = None,
         *,
         residuals: Values | None = None,
         inliers: Inliers = AUTO,
-        kinds: Sequence[Kind] | None = None,
         taught: bool = False,
         is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
     ) -> KindMixture:
-        """Return the mixture with the kinds that the data prove; this mixture if there are none. See `fit`.
+        """Return the mixture with the kinds that the data prove; this mixture if there are none.
 
-        `comparison` may hold a part of the labels to which this mixture is fitted.
+        Parameters
+        ----------
+        comparison : Comparison
+            All labels to which this mixture is fitted, or a part of them.
+        residuals, inliers, intervals, seed : see `fit`
+        taught : bool
+            Whether the predictions come from a learner that was taught labels with known errors undone; see
+            `kinds_for`.
+        is_trusted : bool
+            Whether the predictions have no known fault; see `choose_kinds`.
         """
-        groups = [list(columns) for columns in comparison.partition] if groups is None else groups
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
+        kinds, groups = kinds_for(comparison, taught=taught), _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
@@ -222,7 +210,10 @@ class KindMixture:
         if not admitted:
             return self
         current = KindMixture(current.base, admitted)._with_owners(comparison)
-        return replace(current, counted=current._count(comparison, rng, taught=taught)) if intervals else current
+        if not intervals:
+            return current
+        labels = tuple(comparison.labelled.sum(axis=0).tolist())
+        return replace(current, counted=current._count(comparison, rng, taught=taught), labels=labels)
 
     @cached_property
     def status(self) -> tuple[MixtureStatus, ...]:
@@ -243,7 +234,7 @@ class KindMixture:
     @property
     def share(self) -> Share | None:
         """The share of wrong labels in all groups together; None if it cannot be estimated."""
-        return _sum_of_shares(self.base.share, _mean(self.counted)) if self.counted else self.base.share
+        return Share.mean(self.shares, self.labels) if self.counted else self.base.share
 
     def _count(self, comparison: Comparison, rng: np.random.Generator, *, taught: bool) -> tuple[Share | None, ...]:
         """Return the share of labels of each group that are wrong in known ways, with an interval by the bootstrap.
@@ -283,9 +274,9 @@ class KindMixture:
         pools = [usable] if is_pooled and usable else [[place] for place in usable]
         shares: dict[Kind, Values] = {}
         for pool in pools:
-            evidence, found = choose_kinds(kinds, comparison, self.base.densities, pool, is_trusted=is_trusted)
-            for each, share in zip(evidence, found.shares, strict=True):
-                shares.setdefault(each.kind, np.zeros(g))[pool] = share
+            chosen, found = choose_kinds(kinds, comparison, self.base.densities, pool, is_trusted=is_trusted)
+            for kind, share in zip(chosen, found.shares, strict=True):
+                shares.setdefault(kind, np.zeros(g))[pool] = share
         return tuple(Admitted(kind, shares[kind]) for kind in kinds if kind in shares)
 
     def _with_owners(self, comparison: Comparison) -> KindMixture:
@@ -322,7 +313,7 @@ class KindMixture:
             below = below + probability
             if is_drawn.any():
                 after = comparison.residuals_of(each.kind.undo(comparison.given, comparison))
-                columns = _by_column(is_drawn, comparison)
+                columns = comparison.by_column(is_drawn)
                 residuals[columns] = after[columns]
         return np.where(np.isnan(comparison.residuals), np.nan, residuals)
 
@@ -334,15 +325,15 @@ class KindMixture:
         densities = self.base.densities
         # Without a mixture, only flagged labels are wrong anyhow. Other large residuals are hard samples, and are no
         # more suspicious than labels that a known kind would explain.
-        is_plain = np.array([status is MixtureStatus.NO_OUTLIERS for status in self.base.status])
+        found = sum((each.shares for each in self.admitted), np.zeros(right.shape[1]))
+        is_plain = (found > 0) & [status is MixtureStatus.NO_OUTLIERS for status in self.base.status]
         right = np.where(is_plain & (right >= 0.5), 1.0, right)
         with np.errstate(divide="ignore"):
             logs = np.stack(
                 [np.log(each.shares) + log_ratio(each.kind, comparison, densities) for each in self.admitted]
             )
-        none = 1 - sum((each.shares for each in self.admitted), np.zeros(right.shape[1]))
         top = np.maximum(logs.max(axis=0), 0.0)
-        weights, rest = np.exp(logs - top), none * np.exp(-top)
+        weights, rest = np.exp(logs - top), (1 - found) * np.exp(-top)
         total = weights.sum(axis=0) + rest
         kinds = weights / total
         wrong = np.stack([each.label_is_wrong(comparison) for each in self.admitted])
@@ -366,10 +357,10 @@ class KindMixture:
         result = np.zeros_like(comparison.given)
         for probability, labels in terms:
             share = np.divide(probability, usable, out=np.zeros_like(usable), where=usable > 0)
-            weight = _spread(np.nan_to_num(share), comparison)
+            weight = comparison.by_column(np.nan_to_num(share))
             result += np.where(weight > 0, weight * convert(labels), 0.0)
         own = convert(comparison.given)
-        return np.where(_spread(posterior.known, comparison) > 0, result, own)
+        return np.where(comparison.by_column(posterior.known) > 0, result, own)
 
 
 def _share_of_labels(ratios: Values, whose: Values, n: float, weight: Values) -> float:
@@ -395,27 +386,5 @@ def _sum_of_shares(other: Share | None, known: Share | None) -> Share | None:
     return Share.at_least(low, estimate)
 
 
-def _mean(shares: Sequence[Share | None]) -> Share | None:
-    """Return the mean of the shares of groups of equal size; a group without a share counts as 0."""
-    known = [share for share in shares if share is not None]
-    if not known:
-        return None
-    ends = (sum(getattr(share, end) for share in known) / len(shares) for end in ("estimate", "low", "high"))
-    estimate, low, high = ends
-    is_two_sided = all(share.is_two_sided for share in known)
-    return Share(estimate, low, high) if is_two_sided else Share.at_least(low, estimate)
-
-
-def _by_column(chosen: NDArray[np.bool_], comparison: Comparison) -> NDArray[np.bool_]:
-    columns = np.zeros(comparison.given.shape, dtype=bool)
-    for place, group in enumerate(comparison.partition):
-        columns[:, list(group)] = chosen[:, [place]]
-    return columns
-
-
-def _spread(values: Values, comparison: Comparison) -> Values:
-    """Return values (n, g) of groups, repeated for each column of a group: (n, d)."""
-    columns = np.empty(comparison.given.shape)
-    for place, group in enumerate(comparison.partition):
-        columns[:, list(group)] = values[:, [place]]
-    return columns
+def _groups(comparison: Comparison) -> list[list[int]]:
+    return [list(columns) for columns in comparison.partition]

@@ -150,3 +150,30 @@ def test_shares_of_known_errors_have_a_lower_bound_and_two_ends_for_given_predic
     taught = KindMixture.fit(comparison, taught=True).share
     assert not taught.is_two_sided
     assert 0.07 < taught.low <= 0.1
+
+
+def test_the_share_over_groups_counts_labels():
+    # The first target has 1,000 labels without errors; the second target has 200 labels, 100 of them with a lost digit.
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(50, 100, size=(1000, 2))
+    given = truth + rng.normal(size=(1000, 2))
+    given[:100, 1] /= 10
+    given[200:, 1] = np.nan
+    mixture = KindMixture.fit(Comparison.of(given, truth, ((0,), (1,))))
+    assert mixture.shares[1].low > 0.4
+    assert mixture.share.low < 100 / 1200 < mixture.share.low + 0.03
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_group_without_a_kind_keeps_its_posterior(seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(50, 100, size=(600, 2))
+    given = truth + rng.normal(size=(600, 2))
+    given[:60, 1] /= 10
+    given[:60, 0] += rng.uniform(-40, 40, size=60)
+    comparison = Comparison.of(given, truth, ((0,), (1,)))
+    mixture = KindMixture.fit(comparison, intervals=False)
+    assert names(mixture) == ["x10"]
+    alone = Comparison.of(given[:, :1], truth[:, :1], ONE)
+    expected = KindMixture.fit(alone, intervals=False).posterior(alone).right[:, 0]
+    np.testing.assert_allclose(mixture.posterior(comparison).right[:, 0], expected, atol=0.02)
