@@ -177,3 +177,23 @@ def test_a_group_without_a_kind_keeps_its_posterior(seed):
     alone = Comparison.of(given[:, :1], truth[:, :1], ONE)
     expected = KindMixture.fit(alone, intervals=False).posterior(alone).right[:, 0]
     np.testing.assert_allclose(mixture.posterior(comparison).right[:, 0], expected, atol=0.02)
+
+
+def test_a_group_of_right_labels_keeps_its_posterior_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(50, 100, size=(600, 2))
+    given = truth + rng.standard_t(4, size=(600, 2))
+    given[:60, 1] /= 10
+    comparison = Comparison.of(given, truth, ((0,), (1,)))
+    mixture = KindMixture.fit(comparison, intervals=False)
+    assert mixture.status == (MixtureStatus.NO_OUTLIERS, MixtureStatus.CONVERGED)
+    expected = mixture.base.responsibilities(comparison.residuals)[:, 0]
+    assert ((expected > 0.5) & (expected < 1)).any()
+    np.testing.assert_array_equal(mixture.posterior(comparison).right[:, 0], expected)
+
+
+def test_one_label_proves_no_kind_and_five_do():
+    for few, expected in ((1, []), (5, ["x10"])):
+        _, predicted, given = table()
+        given[:few] /= 10
+        assert names(fit(given, predicted)[1]) == expected
