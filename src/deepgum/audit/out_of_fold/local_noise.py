@@ -109,7 +109,7 @@ def _nearest(points: Values, count: int, runs: NDArray[np.intp] | None = None) -
         return np.asarray(tree.kneighbors(n_neighbors=min(count, n - 1), return_distance=False), dtype=np.int64)
     largest = int(np.bincount(runs).max())
     count = min(count, n - largest)
-    nearest, rows, most = np.empty((n, count), dtype=np.int64), np.arange(n), count
+    nearest, rows, most = np.empty((n, count), dtype=np.int64), np.arange(n if count else 0), count
     while len(rows):
         # Rows with too few neighbours of other runs are searched again, among twice as many neighbours.
         most = min(2 * most, n)

@@ -34,7 +34,7 @@ __all__ = ["RunOffsets"]
 Values = NDArray[np.float64]
 
 SPREADS = 6.0
-WIDEST = 1.5
+WIDEST = 1.75
 LEAST_RUNS, LEAST_LABELS = 8, 5
 """Minimum number of runs, and minimum number of the labels of a run, to estimate offsets."""
 
@@ -114,16 +114,15 @@ def _far_offsets(comparison: Comparison, mixture: LabelMixture, runs: Runs, plac
     if len(large) < LEAST_RUNS:
         return offset, error
     residuals = comparison.residuals[:, column]
-    medians, within = np.array([_median_and_spread(residuals[rows[run]]) for run in large]).T
-    deviation = math.sqrt(mixture.covariances[place].item())
-    errors = _OF_MEDIAN * deviation / np.sqrt([len(rows[run]) for run in large])
+    medians = np.array([np.median(residuals[rows[run]]) for run in large])
+    errors = _OF_MEDIAN * math.sqrt(mixture.covariances[place].item()) / np.sqrt([len(rows[run]) for run in large])
     centre, spread = _median_and_spread(medians)
     usual = np.maximum(spread, errors)
-    is_off = (np.abs(medians - centre) >= SPREADS * usual) & (within <= WIDEST * deviation)
+    is_far = np.abs(medians - centre) >= SPREADS * usual
     periods = None if comparison.periods is None else [comparison.periods[column]]
     differences = wrapped((comparison.given - comparison.predicted)[:, [column]], periods)[:, 0]
     log_unit = -comparison.log_slope_of(comparison.given)[:, column]
-    for number in np.flatnonzero(is_off).tolist():
+    for number in np.flatnonzero(is_far).tolist():
         run = int(large[number])
         offset[run] = np.median(differences[rows[run]])
         error[run] = usual[number] * math.exp(float(np.median(log_unit[rows[run]])))
@@ -150,10 +149,13 @@ def _log_odds(
         (column,) = comparison.partition[place]
         labelled, share = comparison.labelled[:, place], 1 - densities.groups[place].prior
         own = np.where(labelled, wrong[:, place], np.nan)
+        widest = WIDEST * math.sqrt(mixture.covariances[place].item())
         best = np.max([log_likelihood(own, node, share, runs) for node in NODES.tolist()], axis=0)
         for run in np.flatnonzero(~np.isnan(offset[:, column])).tolist():
             rows = np.flatnonzero(labelled & (runs.numbers == run))
-            if is_possible[rows, column].all() and np.median(moved[rows, place]) >= HARM:
+            if not is_possible[rows, column].all():
+                continue
+            if np.median(moved[rows, place]) >= HARM and _median_and_spread(after[rows, column])[1] <= widest:
                 penalty = math.log(len(rows)) / 2 + math.log(len(runs.names))
                 result[run, column] = float(gain[rows, place].sum()) - float(best[run]) - penalty
     return result
