@@ -52,7 +52,7 @@ class RunLevel:
     >>> before = mixture.posterior(comparison)
     >>> level = RunLevel.fit(mixture, comparison, before, Runs.of([row // 30 for row in range(900)]), [0])
     >>> [int((each.right[:30] < 0.5).sum()) for each in (before, level.posterior)]
-    [22, 27]
+    [25, 30]
     """
 
     runs: Runs
