@@ -109,7 +109,8 @@ class RunShares:
         result = np.zeros_like(wrong)
         for number, share in enumerate((self.good, *NODES.tolist())):
             result += self.weights[runs.numbers, number] * _given_share(wrong, share, self.overall)
-        return result
+        # The weights of a run sum to 1 up to rounding.
+        return np.clip(result, 0.0, 1.0)
 
 
 def _given_share(wrong: Values, share: float, overall: float) -> Values:

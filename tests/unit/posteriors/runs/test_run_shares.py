@@ -112,8 +112,10 @@ def test_labels_that_are_all_alike_prove_nothing(value):
     assert RunShares.fit(np.full(40, value), Runs.of([row // 5 for row in range(40)])) is None
 
 
-def test_certain_labels_stay_certain():
+def test_certain_labels_stay_certain_and_no_probability_exceeds_one():
     wrong, runs, _, _ = case(BAD)
+    wrong[2:20] = 1.0
     wrong[[0, 1, 100]] = [0.0, 1.0, 1.0]
     after = RunShares.fit(wrong, runs).wrong(wrong, runs)
+    assert 0 <= after.min() <= after.max() <= 1
     assert after[[0, 1, 100]].tolist() == pytest.approx([0.0, 1.0, 1.0])
