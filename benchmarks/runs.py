@@ -1,6 +1,7 @@
 """Wrong labels that come in runs: an audit with and without the second level, on tables that scikit-learn makes.
 
     python benchmarks/runs.py runs.jsonl             # continues where it was stopped
+    python benchmarks/runs.py runs.jsonl --real FOLDER  # published tables instead; see `real_labels.py` for FOLDER
     python benchmarks/runs.py runs.jsonl --report    # tables in Markdown
 
 A table has 40 runs of 30 rows. The rows of a run have similar features, and share an offset that is right (a random
@@ -11,7 +12,8 @@ differs between runs by a factor of up to three.
 
 A label counts as wrong if it is more than one standard deviation of the noise from the right label. Both methods are
 `audit_labels` with `keep_together`. "one share" has folds by run only: one share of wrong labels for all runs, and
-local noise from all neighbours.
+local noise from all neighbours. The published tables are those of the WHO, by country, and AqSolDB with its own
+predictions, by source.
 """
 
 from __future__ import annotations
@@ -37,8 +39,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from deepgum import Scored, audit_labels
+from deepgum import Scored, audit_labels, score_labels
+from deepgum.audit import ScoredLabels
 from deepgum.posteriors.runs.run_names import Runs
+from real_labels import WHO, aqsol, who
 
 Values = NDArray[np.float64]
 
@@ -140,10 +144,37 @@ def measure(name: str, case: str, rate: float, seed: int, method: str) -> dict[s
         "seconds": round(seconds, 2),
     }
     if wrong.any():
-        # Equal probabilities are ranked by distance.
-        order = np.lexsort((-labels.mahalanobis[:, 0], labels.responsibilities[:, 0]))
-        result["ap"] = average_precision_score(wrong[order], -np.arange(len(order)))
+        result["ap"] = ranked(labels, wrong, np.ones(len(wrong), dtype=bool))
     return {"table": name, "case": case, "rate": rate, "seed": seed, "method": method, **result}
+
+
+def real(folder: Path, name: str, seed: int, method: str) -> dict[str, Any]:
+    """Measure a published table: WHO by country, or AqSolDB by source, with its own predictions."""
+    if name == "aqsol":
+        frame = pd.read_parquet(folder / "aqsol.parquet")
+        values, runs = aqsol(folder, None), frame["source"][frame["Prediction"].notna()].to_numpy()
+        known = runs if method == "by run" else None
+        scored = score_labels(values.predicted, values.y, runs=known, seed=seed)
+    else:
+        frame, values = pd.read_csv(folder / "who.csv"), who(folder, name)
+        runs = frame["Country"][frame[name].notna() & frame[f"true {name}"].notna()].to_numpy()
+        scored = audit(values.X, values.y, runs, None, seed, method)
+    judged, wrong = values.wrong | values.right, values.wrong
+    labels, flags = scored.labels, scored.labels.flags[:, 0]
+    return {
+        "table": name, "case": "published", "rate": 0.0, "seed": seed, "method": method,
+        "wrong": int(wrong.sum()), "flags": int((flags & judged).sum()), "right flags": int((flags & wrong).sum()),
+        "expected false": round(scored.summary.expected_false_flags, 2),
+        "drift": sum(kind == "drift" for kind in labels.kinds.values()),
+        "ap": ranked(labels, wrong, judged),
+    }  # fmt: skip
+
+
+def ranked(labels: ScoredLabels, wrong: NDArray[np.bool_], judged: NDArray[np.bool_]) -> float:
+    """Average precision, with equal probabilities in the order of distances."""
+    order = np.lexsort((-labels.mahalanobis[:, 0], labels.responsibilities[:, 0]))
+    order = order[judged[order]]
+    return float(average_precision_score(wrong[order], -np.arange(len(order))))
 
 
 def cases() -> Iterator[tuple[str, str, float, int]]:
@@ -177,6 +208,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--report", action="store_true", help="print tables of the results in the file")
     parser.add_argument("--seeds", type=int, nargs="*", help="only these seeds")
+    parser.add_argument("--real", type=Path, metavar="FOLDER", help="measure the published tables of this folder")
     options = parser.parse_args(arguments)
     records = [json.loads(line) for line in options.file.read_text().splitlines()] if options.file.exists() else []
     if options.report:
@@ -184,7 +216,12 @@ def main(arguments: list[str] | None = None) -> None:
         return
     done = {(*(each[name] for name in ("table", "case", "rate", "seed")), each["method"]) for each in records}
     with threadpool_limits(1), options.file.open("a") as file:
-        for case in cases():
+        for name in (*WHO, "aqsol") if options.real else ():
+            for method in METHODS:
+                if (name, "published", 0.0, 0, method) not in done:
+                    file.write(json.dumps(real(options.real, name, 0, method)) + "\n")
+                    file.flush()
+        for case in () if options.real else cases():
             if options.seeds and case[-1] not in options.seeds:
                 continue
             for method in METHODS:

@@ -3,8 +3,9 @@
 The offset of a run is the median of labels minus predictions. Runs of right labels have offsets too, because a
 prediction may be wrong for a whole run. So a run is off only if all of these are true:
 
-- Its offset is far from the median offset of all runs: at least `SPREADS` standard deviations of the offsets of runs
-  (from the median absolute deviation), and of the error of a median.
+- Its offset is far from the median offset: at least `SPREADS` standard deviations of the offsets of the runs that are
+  not off (from the median absolute deviation), and of the error of a median. It is also at least `GAP` times as far as
+  that of any run that is not off, because the offsets of runs of right labels may have heavy tails.
 - The offset does harm: it is at least as large as the standard deviation of right labels.
 - Without the offset, the residuals of the run spread at most `WIDEST` times as widely as those of right labels. A run
   of noisy labels, or of labels that are stuck at one value, has no offset.
@@ -34,8 +35,12 @@ __all__ = ["RunOffsets"]
 Values = NDArray[np.float64]
 
 SPREADS = 6.0
+GAP = 2.5
+MOST_OFF = 1 / 3
+"""Maximum share of the runs that are off. With more, the median absolute deviation would not be that of the others."""
+
 WIDEST = 1.75
-LEAST_RUNS, LEAST_LABELS = 8, 5
+LEAST_RUNS, LEAST_LABELS = 20, 5
 """Minimum number of runs, and minimum number of the labels of a run, to estimate offsets."""
 
 _TO_DEVIATION = 1.4826
@@ -91,7 +96,7 @@ class RunOffsets:
         single = [place for place in groups if len(comparison.partition[place]) == 1]
         for place in single:
             column = comparison.partition[place][0]
-            offset[:, column], error[:, column] = _far_offsets(comparison, mixture, runs, place)
+            offset[:, column], error[:, column] = _far_offsets(comparison, runs, place)
         if np.isnan(offset).all():
             return None
         log_odds = _log_odds(comparison, mixture, runs, single, offset)
@@ -105,7 +110,7 @@ class RunOffsets:
         return np.asarray(given - np.nan_to_num(self.offset)[runs.numbers])
 
 
-def _far_offsets(comparison: Comparison, mixture: LabelMixture, runs: Runs, place: int) -> tuple[Values, Values]:
+def _far_offsets(comparison: Comparison, runs: Runs, place: int) -> tuple[Values, Values]:
     """Return the offsets (R,) that are far from those of other runs, and their standard errors; NaN elsewhere."""
     (column,) = comparison.partition[place]
     offset, error = np.full(len(runs.names), np.nan), np.full(len(runs.names), np.nan)
@@ -114,11 +119,10 @@ def _far_offsets(comparison: Comparison, mixture: LabelMixture, runs: Runs, plac
     if len(large) < LEAST_RUNS:
         return offset, error
     residuals = comparison.residuals[:, column]
-    medians = np.array([np.median(residuals[rows[run]]) for run in large])
-    errors = _OF_MEDIAN * math.sqrt(mixture.covariances[place].item()) / np.sqrt([len(rows[run]) for run in large])
-    centre, spread = _median_and_spread(medians)
+    medians, within = np.array([_median_and_spread(residuals[rows[run]]) for run in large]).T
+    errors = _OF_MEDIAN * np.median(within) / np.sqrt([len(rows[run]) for run in large])
+    is_far, spread = _far(medians, errors)
     usual = np.maximum(spread, errors)
-    is_far = np.abs(medians - centre) >= SPREADS * usual
     periods = None if comparison.periods is None else [comparison.periods[column]]
     differences = wrapped((comparison.given - comparison.predicted)[:, [column]], periods)[:, 0]
     log_unit = -comparison.log_slope_of(comparison.given)[:, column]
@@ -127,6 +131,23 @@ def _far_offsets(comparison: Comparison, mixture: LabelMixture, runs: Runs, plac
         offset[run] = np.median(differences[rows[run]])
         error[run] = usual[number] * math.exp(float(np.median(log_unit[rows[run]])))
     return offset, error
+
+
+def _far(medians: Values, errors: Values) -> tuple[NDArray[np.bool_], float]:
+    """Return which medians (m,) of runs are far from all others, given their errors, and the spread of the others."""
+    centre, spread = _median_and_spread(medians)
+    distances = np.abs(medians - centre)
+    order = np.argsort(-distances / np.maximum(spread, errors), kind="stable")
+    falling = distances[order]
+    for count in range(int(MOST_OFF * len(medians)), 0, -1):
+        off, rest = order[:count], order[count:]
+        _, of_rest = _median_and_spread(medians[rest])
+        if (
+            falling[:count].min() >= GAP * falling[count:].max()
+            and (distances[off] >= SPREADS * np.maximum(of_rest, errors[off])).all()
+        ):
+            return np.isin(np.arange(len(medians)), off), of_rest
+    return np.zeros(len(medians), dtype=bool), spread
 
 
 def _log_odds(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.scoring.run_table import runs_worst_first
@@ -43,14 +44,30 @@ def test_labels_flags_and_reasons_are_counted_run_by_run():
     assert [each.share.low for each in table] == sorted((each.share.low for each in table), reverse=True)
 
 
-def test_the_bound_holds_for_the_number_of_wrong_labels():
-    """The number of wrong labels is a sum of independent draws, and at least the bound in 97.5 % of them."""
-    rng = np.random.default_rng(0)
-    right = rng.uniform(0, 0.6, size=(60, 1))
-    (only,) = runs_worst_first(scored(right), Runs.of(["a"] * 60), [0])
-    draws = (rng.random((20000, 60)) < np.where(right < 0.5, 1 - right, 0)[:, 0]).sum(axis=1)
-    assert (draws >= 60 * only.share.low).mean() == pytest.approx(0.975, abs=0.012)
+@pytest.mark.parametrize(("wrong", "labels"), [(1, 1), (1, 30), (5, 30), (30, 30), (40, 400)])
+def test_the_bound_is_that_of_the_exact_binomial_test(wrong, labels):
+    right = np.ones((labels, 1))
+    right[:wrong] = 0
+    (only,) = runs_worst_first(scored(right), Runs.of(["a"] * labels), [0])
+    interval = binomtest(wrong, labels).proportion_ci(0.95, "exact")
+    assert only.share.low == pytest.approx(interval.low)
+    assert only.share.estimate == wrong / labels
     assert not only.share.is_two_sided
+
+
+def test_the_bound_holds_for_the_share_of_the_source():
+    rng = np.random.default_rng(0)
+    for share in (0.05, 0.5, 0.9):
+        right = np.where(rng.random((300, 40)) < share, 0.0, 1.0).reshape(-1, 1)
+        table = runs_worst_first(scored(right), Runs.of(np.repeat(np.arange(300), 40).tolist()), [0])
+        assert np.mean([each.share.low <= share for each in table]) >= 0.96
+
+
+def test_one_flag_in_a_small_run_does_not_come_first():
+    right = np.ones((31, 1))
+    right[:20] = right[30] = 0
+    table = runs_worst_first(scored(right), Runs.of(["large"] * 30 + ["small"]), [0])
+    assert [each.name for each in table] == ["large", "small"]
 
 
 def test_groups_that_cannot_be_judged_do_not_count():
