@@ -73,7 +73,7 @@ def test_one_flag_in_a_small_run_does_not_come_first():
 def test_groups_that_cannot_be_judged_do_not_count():
     right = np.full((10, 2), 0.5)
     right[:4, 1] = 0.0
-    (only,) = runs_worst_first(scored(right, {(0, 1): "off"}), Runs.of(["a"] * 10), [1])
+    (only,) = runs_worst_first(scored(right, {(0, 1): "off", (0, 0): "unit", (1, 0): "unit"}), Runs.of(["a"] * 10), [1])
     assert (only.labels, only.flags, only.reason) == (10, 4, "off")
     assert runs_worst_first(scored(right), Runs.of(["a"] * 10), []) == []
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
 from deepgum.posteriors.runs.run_level import RunLevel
 from deepgum.posteriors.runs.run_names import Runs
 
@@ -39,11 +39,12 @@ def test_without_evidence_the_posterior_is_the_same_object():
     assert level.status == (MixtureStatus.CONVERGED,)
 
 
-def test_without_wrong_labels_nothing_is_divided_among_runs():
-    """Runs differ in their noise, and no label is wrong."""
-    rng, truth, _ = labels()
-    given = truth + np.exp(rng.uniform(-0.5, 0.5, RUNS))[NUMBERS][:, None] * rng.normal(size=truth.shape)
-    before, level = level_of(given, truth)
+def test_without_proven_wrong_labels_nothing_is_divided_among_runs():
+    _, truth, given = labels()
+    comparison = Comparison.of(given, truth, ((0,),))
+    mixture = KindMixture.fit(comparison, intervals=False)
+    before = KindPosterior(np.where(NUMBERS == 0, 0.4, 0.99)[:, None], np.zeros((0, RUNS * ROWS, 1)))
+    level = RunLevel.fit(mixture, comparison, before, NAMED, [0])
     assert level.status == (MixtureStatus.NO_OUTLIERS,)
     assert level.posterior is before
 
@@ -59,17 +60,16 @@ def test_a_bad_run_has_more_flags_and_other_runs_have_fewer_doubts():
 
 
 def test_probabilities_of_kinds_keep_their_part_of_the_wrong():
-    _, truth, given = labels()
-    given[NUMBERS == 0] /= 10
-    given[5::ROWS] /= 10  # and one in each run, so that the kind is no offset
-    before, level = level_of(given, truth)
-    assert level.shares[0] is not None
-    after, wrong = level.posterior, 1 - before.right
-    some = wrong[:, 0] > 1e-9
-    assert some.sum() > 40
-    np.testing.assert_allclose(
-        after.kinds.sum(axis=0)[some] / (1 - after.right[some]), before.kinds.sum(axis=0)[some] / wrong[some], rtol=1e-6
-    )
+    rng, truth, given = labels()
+    given[NUMBERS == 0] += 30 * rng.normal(size=(ROWS, 1))
+    comparison = Comparison.of(given, truth, ((0,),))
+    right = np.where(NUMBERS == 0, rng.uniform(0.1, 0.7, RUNS * ROWS), 0.99)[:, None]
+    kinds = rng.random((2, RUNS * ROWS, 1)) * (1 - right) / 2
+    mixture = KindMixture.fit(comparison, intervals=False)
+    level = RunLevel.fit(mixture, comparison, KindPosterior(right, kinds), NAMED, [0])
+    after = level.posterior
+    assert (after.right < right)[NUMBERS == 0].all()
+    np.testing.assert_allclose(after.kinds / (1 - after.right), kinds / (1 - right), rtol=1e-6)
 
 
 def test_labels_with_a_known_error_are_no_offset():

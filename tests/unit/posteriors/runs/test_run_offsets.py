@@ -100,6 +100,14 @@ def test_noisy_and_stuck_labels_have_no_offset():
     assert found(offsets_of(given, truth)) == []
 
 
+def test_an_offset_that_grows_within_the_run_is_not_one_amount():
+    _, truth, given = case(3)
+    given[NUMBERS == 0] += 10
+    assert found(offsets_of(given, truth)) == [0]
+    given[NUMBERS == 0] += np.linspace(-3, 3, ROWS)[:, None]
+    assert found(offsets_of(given, truth)) == []
+
+
 @pytest.mark.parametrize(("runs", "rows"), [(19, 20), (40, 4)])
 def test_few_runs_or_few_labels_tell_nothing(runs, rows):
     rng = np.random.default_rng(0)
@@ -128,7 +136,9 @@ def test_the_offset_has_the_unit_of_the_labels_where_noise_differs():
     offsets = offsets_of(given, truth, comparison=comparison)
     assert found(offsets) == [0]
     assert offsets.offset[0, 0] == pytest.approx(12, abs=2)
-    assert 0.1 < offsets.error[0, 0] < 1.5
+    plain = Comparison(given, truth, ((0,),), lambda labels: (labels - truth) / noise, lambda labels: 0 * labels)
+    # The median of log noise is log(3) / 2.
+    assert offsets.error[0, 0] == pytest.approx(3**0.5 * offsets_of(given, truth, comparison=plain).error[0, 0])
 
 
 def test_angles_are_off_by_the_shorter_way():
