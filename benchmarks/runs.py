@@ -186,21 +186,48 @@ def cases() -> Iterator[tuple[str, str, float, int]]:
 
 def report(records: list[dict[str, Any]]) -> str:
     frame = pd.DataFrame(records)
-    lines = [
-        "| case | runs that are bad | method | average precision | precision | recall | false flags a table |",
-        "|---|---:|---|---:|---:|---:|---:|",
+    published = frame["case"] == "published"
+    parts = [
+        flags_table(frame[~published], ["case", "rate"], "case, runs that are bad"),
+        totals(frame[~published & (frame["method"] == "by run")]),
+        flags_table(frame[published], ["table"], "published table"),
     ]
-    for (case, rate), some in frame.groupby(["case", "rate"], sort=False):
+    return "\n\n".join(filter(None, parts))
+
+
+def flags_table(frame: pd.DataFrame, by: list[str], heading: str) -> str:
+    """Average precision and flags of both methods."""
+    lines = [
+        f"| {heading} | method | average precision | precision | recall | false flags a table |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for key, some in frame.groupby(by, sort=False):
+        name = f"{key[0]}, {100 * key[1]:.0f} %" if key[0] in ERRORS else key[0]
         for method, each in some.groupby("method", sort=False):
-            flags, right, wrong = (each[name].sum() for name in ("flags", "right flags", "wrong"))
-            ap = f"{each['ap'].mean():.3f}" if wrong else ""
-            recall = f"{right / wrong:.3f}" if wrong else ""
-            precision = f"{right / max(flags, 1):.3f}"
-            share = f"{100 * rate:.0f} %" if case in ERRORS else ""
-            lines.append(
-                f"| {case} | {share} | {method} | {ap} | {precision} | {recall} | {(flags - right) / len(each):.1f} |"
-            )
-    return "\n".join(lines)
+            flags, right, wrong = (each[column].sum() for column in ("flags", "right flags", "wrong"))
+            found = f"{each['ap'].mean():.3f} | {right / max(flags, 1):.3f} | {right / wrong:.3f}" if wrong else " | | "
+            lines.append(f"| {name} | {method} | {found} | {(flags - right) / len(each):.1f} |")
+    return "\n".join(lines) if len(frame) else ""
+
+
+def totals(frame: pd.DataFrame) -> str:
+    """Sentences on offsets, bounds of runs and expected false flags, over all cases."""
+    if frame.empty:
+        return ""
+    total = frame.select_dtypes("number").sum()
+    false, drift = total["flags"] - total["right flags"], total["drift"]
+    words = (
+        f"By run, over {len(frame)} tables: {false:.0f} false flags, {total['expected false']:.0f} expected. Of "
+        f"{total['runs with flags']:.0f} runs with flags, {total['runs below the bound']:.0f} have fewer wrong labels "
+        f"than the lower bound. {drift:.0f} labels have the reason `drift`."
+    )
+    if not drift:
+        return words
+    return (
+        f"{words} {total['drift, wrong run']:.0f} of them are in runs without wrong labels. The right label is within "
+        f"1.96 of the uncertainty of {total['drift, within uncertainty']:.0f} suggestions. Their mean error is "
+        f"{total['drift, error'] / total['drift, error of predictions']:.2f} times that of the predictions."
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
