@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import sklearn.exceptions
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -36,6 +37,7 @@ from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import Event, History, check_device, fit_deepgum
 from deepgum.training.result import check_training_data
+from deepgum.training.verdict import responsibilities_of
 
 __all__ = ["DeepGUMRegressor"]
 
@@ -283,7 +285,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         assert result.mixture is not None
         self.module_ = result.model
         self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
-        self.posterior_ = None
+        self.posterior_, self._verdict = None, result.verdict
         # Remove the listener, which may not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
@@ -379,7 +381,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
         residuals = compute_residuals(self.module_, data, precision=self.precision).double().numpy()
         if self.posterior_ is None:
-            return self.mixture_.responsibilities(residuals)
+            return np.asarray(responsibilities_of(self._verdict, self.mixture_, torch.from_numpy(residuals)))
         return self.posterior_.responsibilities(residuals, predict(self.module_, data).double().numpy())
 
 

@@ -71,7 +71,7 @@ def responsibilities_of(verdict: LabelMixture | None, mixture: GaussianUniformMi
     The verdict gives the probability, or, if there is none, the mixture of eq. 1.
     """
     if verdict is None:
-        return mixture.responsibilities(residuals)
+        return torch.as_tensor(mixture.responsibilities(residuals))
     found = verdict.responsibilities(residuals.double().cpu().numpy())
     priors = [verdict.prior(group) for group in range(found.shape[1])]
     return torch.from_numpy(np.where(np.isnan(found), priors, found)).to(residuals.device)

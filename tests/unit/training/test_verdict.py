@@ -1,0 +1,101 @@
+"""The verdict on labels after a training: no flags among right labels with heavy tails, and flags of wrong labels."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus
+from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.processes import SOLO
+from deepgum.training import DeepGUMOptions, ResponsibilityTracker, verdict
+from deepgum.training.verdict import fit_verdict, responsibilities_of
+
+N = 1500
+
+
+def heavy_tails(wrong: int = 0) -> Tensor:
+    """Residuals (n, 2) of Student's t; those of the first `wrong` labels are spread over a wide range."""
+    rng = np.random.default_rng(0)
+    residuals = rng.standard_t(5, size=(N, 2))
+    residuals[:wrong] = rng.uniform(-60, 60, size=(wrong, 2))
+    return torch.from_numpy(residuals).float()
+
+
+def tracker_of(residuals: Tensor, **options: object) -> ResponsibilityTracker:
+    """Return a tracker after one epoch of a network that predicts 0."""
+    given = DeepGUMOptions(warmup_epochs=1, groups="coordinate").with_changes(**options)
+    tracker = ResponsibilityTracker(len(residuals), options=given)
+    tracker.loss(torch.zeros_like(residuals), residuals, torch.arange(len(residuals)))
+    tracker.update()
+    return tracker
+
+
+def test_eq_1_flags_right_labels_with_heavy_tails_and_the_verdict_hardly_any() -> None:
+    tracker = tracker_of(heavy_tails(), schedule={"widening": 1.0, "degrees_of_freedom": float("inf")})
+    assert tracker.mixture is not None
+    assert (tracker.mixture.responsibilities(heavy_tails()) < 0.5).double().mean() > 0.015
+    assert tracker.flags.double().mean() < 0.002
+    assert tracker.verdict is not None
+    assert MixtureStatus.NO_OUTLIERS in tracker.verdict.status
+
+
+def test_wrong_labels_are_flagged_with_the_posteriors_of_an_audit() -> None:
+    residuals = heavy_tails(300)
+    tracker = tracker_of(residuals)
+    expected = LabelMixture.fit(residuals.double().numpy(), [[0], [1]], intervals=False)
+    np.testing.assert_array_equal(tracker.responsibilities, expected.responsibilities(residuals.double().numpy()))
+    assert tracker.flags[:300].double().mean() > 0.8
+    assert tracker.flags[300:].double().mean() < 0.01
+
+
+def test_the_verdict_follows_the_residuals_of_the_last_update() -> None:
+    tracker = tracker_of(heavy_tails())
+    assert tracker.flags.double().mean() < 0.002
+    tracker.record(torch.arange(N), heavy_tails(300))
+    tracker.update()
+    assert tracker.flags[:300].double().mean() > 0.8
+
+
+def test_densities_that_the_user_has_set_are_the_verdict() -> None:
+    residuals = heavy_tails(300)
+    tracker = tracker_of(residuals, mixture={"uniform": -4.8})
+    assert tracker.mixture is not None
+    assert tracker.verdict is None
+    torch.testing.assert_close(tracker.responsibilities, tracker.mixture.responsibilities(residuals), rtol=0, atol=0)
+
+
+def test_samples_of_weight_0_have_no_part_in_the_verdict() -> None:
+    residuals = heavy_tails(300)
+    weight = torch.ones(N)
+    weight[:200] = 0
+    mixture = GaussianUniformMixture(groups="coordinate").fit(residuals)
+    weighted, kept = fit_verdict(mixture, residuals, weight), fit_verdict(mixture, residuals[200:])
+    found, expected = (responsibilities_of(each, mixture, residuals) for each in (weighted, kept))
+    assert torch.equal(found, expected)
+
+
+def test_a_missing_label_has_the_prior_and_no_flag() -> None:
+    residuals = heavy_tails(300)
+    residuals[:100, 0] = torch.nan
+    tracker = tracker_of(residuals)
+    assert tracker.verdict is not None
+    assert tracker.responsibilities[:100, 0].eq(tracker.verdict.prior(0)).all()
+    assert not tracker.flags[:100, 0].any()
+
+
+class _Two:
+    """The first of two processes, each with the same rows."""
+
+    rank, world_size = 0, 2
+
+    def exchange(self, parts: list[Tensor]) -> list[Tensor]:
+        return [parts[0], parts[0] + 100]
+
+
+def test_rows_of_all_processes_are_judged_and_at_most_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.arange(10.0)[:, None]
+    assert verdict._evenly_spread(rows, _Two())[:, 0].tolist() == [*range(10), *range(100, 110)]  # type: ignore[arg-type]
+    monkeypatch.setattr(verdict, "MOST_ROWS", 7)
+    assert verdict._evenly_spread(rows, _Two())[:, 0].tolist() == [0, 3, 6, 9, 100, 103, 106, 109]  # type: ignore[arg-type]
+    assert verdict._evenly_spread(rows, SOLO)[:, 0].tolist() == [0, 2, 4, 6, 8]
