@@ -120,7 +120,7 @@ def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]
         If a parameter of the estimator is invalid.
     """
     options, spread = build_options(estimator).with_imported_losses(), label_spread(targets)
-    first = options.weighted_loss if estimator.first_loss is None else options.first_loss
+    first = options.weighted_loss if estimator.first_loss is None else options.first_loss_of(targets.shape[1])
     return label_loss(first, options, spread), label_loss(options.weighted_loss, options, spread)
 
 

@@ -42,7 +42,7 @@ from deepgum.training.samples.epoch import Epoch
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
-from deepgum.training.verdict import fit_verdict, responsibilities_of
+from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of
 from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
@@ -149,6 +149,7 @@ class ResponsibilityTracker:
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
+        self._is_weighted: Tensor | None = None
         self._verdict: LabelMixture | None = None
         self._responsibilities: Tensor | None = None
         self._spread = None if targets is None else label_spread(targets)
@@ -185,7 +186,7 @@ class ResponsibilityTracker:
     def phase(self) -> str:
         """Name of the current objective in the history."""
         weighted = self._weights.has_labels
-        loss = self.options.weighted_loss if weighted else self.options.first_loss
+        loss = self.options.weighted_loss if weighted else self.options.first_loss_of(self._width)
         name = loss if isinstance(loss, str) else loss.name
         return f"weighted {name}" if weighted else name
 
@@ -343,6 +344,9 @@ class ResponsibilityTracker:
             # The record has the status. A single epoch of an unfinished training is no reason for a warning.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             self._fit.fit(self.residuals, self._weights.sample_weight, processes=self._owners.processes)
+        weighted_epochs = max(0, self.epoch - self.warmup_epochs)
+        if weighted_epochs & (weighted_epochs - 1) == 0:  # 0 and the powers of 2, because a verdict takes time
+            self._is_weighted = groups_to_weight(self._fit, self.residuals, *self._sharing)
         flags = self._set_weights()
         flagged = self._owners.processes.sum(flags.sum(dim=0))
         if self._owners.processes.world_size > 1:
@@ -383,6 +387,7 @@ class ResponsibilityTracker:
             "spread": self._spread,
             "residuals": self.residuals,
             "mixture": None if self._fit is None else self._fit.state_dict(),
+            "is_weighted": self._is_weighted,
             "seen": self._current.state_dict(),
         }
 
@@ -414,10 +419,15 @@ class ResponsibilityTracker:
         self.residuals = None if self.residuals is None else self.residuals.clone()
         self.mixture = self._fit = self._verdict = self._responsibilities = None
         self._weights.set_labels(None)
+        self._is_weighted = state["is_weighted"]
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._set_weights()
         self._current.load_state_dict(state["seen"])
+
+    @property
+    def _sharing(self) -> tuple[Tensor | None, Processes]:
+        return self._weights.sample_weight, self._owners.processes
 
     def _set_weights(self) -> Tensor:
         """Compute the weights of the next epoch, and return the flags (m, g) of eq. 1."""
@@ -426,7 +436,9 @@ class ResponsibilityTracker:
         # `_fit` stays without leniency, because the next EM starts from its covariances.
         self.mixture = with_leniency(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
         responsibilities = self.mixture.responsibilities(self.residuals)
-        self._weights.set_labels(coordinate_weights(self.mixture, responsibilities, self.options).float())
+        self._weights.set_labels(
+            coordinate_weights(self.mixture, responsibilities, self.options, self._is_weighted).float()
+        )
         self._verdict = self._responsibilities = None
         return flags_of(self.mixture, self.residuals, responsibilities)
 
@@ -434,7 +446,7 @@ class ResponsibilityTracker:
         assert self._fit is not None
         assert self.mixture is not None
         assert self.residuals is not None
-        self._verdict = fit_verdict(self._fit, self.residuals, self._weights.sample_weight, self._owners.processes)
+        self._verdict = fit_verdict(self._fit, self.residuals, *self._sharing)
         self._responsibilities = responsibilities_of(self._verdict, self.mixture, self.residuals)
 
     def _current_loss(self, targets: Tensor) -> Loss:
@@ -444,5 +456,6 @@ class ResponsibilityTracker:
             given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
             total, count = self._owners.processes.sum(given).tolist()
             self._spread = total / count if count else None
-        loss = self.options.weighted_loss if self._weights.has_labels else self.options.first_loss
+        options = self.options
+        loss = options.weighted_loss if self._weights.has_labels else options.first_loss_of(targets.shape[1])
         return label_loss(loss, self.options, self._spread)

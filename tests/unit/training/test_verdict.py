@@ -1,5 +1,7 @@
 """The verdict on labels after a training: no flags among right labels with heavy tails, and flags of wrong labels."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import Tensor
 
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.posteriors.label_mixture import LabelMixture
-from deepgum.processes import SOLO
+from deepgum.processes import SOLO, Processes
 from deepgum.training import DeepGUMOptions, ResponsibilityTracker, verdict
 from deepgum.training.verdict import fit_verdict, responsibilities_of
 
@@ -95,7 +97,42 @@ class _Two:
 
 def test_rows_of_all_processes_are_judged_and_at_most_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.arange(10.0)[:, None]
-    assert verdict._evenly_spread(rows, _Two())[:, 0].tolist() == [*range(10), *range(100, 110)]  # type: ignore[arg-type]
-    monkeypatch.setattr(verdict, "MOST_ROWS", 7)
-    assert verdict._evenly_spread(rows, _Two())[:, 0].tolist() == [0, 3, 6, 9, 100, 103, 106, 109]  # type: ignore[arg-type]
-    assert verdict._evenly_spread(rows, SOLO)[:, 0].tolist() == [0, 2, 4, 6, 8]
+
+    def found(processes: Processes, weight: Tensor | None = None) -> list[float]:
+        return verdict._rows(rows, weight, processes)[:, 0].tolist()
+
+    two = cast("Processes", _Two())
+    assert found(two) == [*range(10), *range(100, 110)]
+    monkeypatch.setattr(verdict, "MOST_ROWS", 10)
+    assert found(two) == [1, 3, 5, 7, 9, 101, 103, 105, 107, 109]
+    assert found(SOLO) == list(range(10))
+
+
+def test_a_whole_weight_is_a_number_of_copies() -> None:
+    rows, weight = torch.arange(4.0)[:, None], torch.tensor([2, 0, 1, 3.0])
+    assert verdict._rows(rows, weight, SOLO)[:, 0].tolist() == [0, 0, 2, 3, 3, 3]
+    fractions = torch.tensor([0.4, 0.0, 0.3, 0.3])
+    assert verdict._rows(rows, fractions, SOLO)[:, 0].tolist() == [0, 2, 3]
+
+
+def test_labels_of_one_coordinate_are_weighted_only_if_wrong_labels_are_proven() -> None:
+    right, wrong = heavy_tails()[:, :1], heavy_tails(300)[:, :1]
+    assert tracker_of(right, groups="sample").weights(torch.arange(N)).eq(1).all()
+    tracker = tracker_of(wrong, groups="sample")
+    assert tracker.mixture is not None
+    expected = tracker.mixture.responsibilities(wrong).float()
+    torch.testing.assert_close(tracker.weights(torch.arange(N)), expected, rtol=0, atol=0)
+
+
+def test_labels_of_several_coordinates_are_always_weighted() -> None:
+    tracker = tracker_of(heavy_tails(), groups="sample")
+    assert tracker.mixture is not None
+    expected = tracker.mixture.responsibilities(heavy_tails()).float().expand(-1, 2)
+    torch.testing.assert_close(tracker.weights(torch.arange(N)), expected, rtol=0, atol=0)
+
+
+def test_whether_labels_are_weighted_survives_a_resume() -> None:
+    tracker = tracker_of(heavy_tails()[:, :1], groups="sample")
+    other = ResponsibilityTracker(N, options=tracker.options)
+    other.load_state_dict(tracker.state_dict())
+    assert other.weights(torch.arange(N)).eq(1).all()
