@@ -436,9 +436,8 @@ class ResponsibilityTracker:
         # `_fit` stays without leniency, because the next EM starts from its covariances.
         self.mixture = with_leniency(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
         responsibilities = self.mixture.responsibilities(self.residuals)
-        self._weights.set_labels(
-            coordinate_weights(self.mixture, responsibilities, self.options, self._is_weighted).float()
-        )
+        weights = coordinate_weights(self.mixture, responsibilities, self.options, self._is_weighted)
+        self._weights.set_labels(weights.float())
         self._verdict = self._responsibilities = None
         return flags_of(self.mixture, self.residuals, responsibilities)
 

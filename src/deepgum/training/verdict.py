@@ -77,9 +77,9 @@ def groups_to_weight(
     """Return a mask (g,): True for groups in which the responsibilities are the weights of labels in the loss.
 
     In a group of one coordinate, labels are weighted only if the verdict is that some labels are wrong. Without wrong
-    labels, the weights would remove rare samples, for example old people among many young people, from the training. In
-    groups of several coordinates, labels are always weighted, as in the paper. There, wrong labels that are not far from
-    right labels are proven only late in the training, but the weights have an effect from the beginning.
+    labels, the weights would remove rare samples, for example old people among many young people, from the training.
+    In groups of several coordinates, labels are always weighted, as in the paper. There, wrong labels that are not far
+    from right labels are proven only late in the training, but weights are useful from the beginning.
 
     The parameters are those of `fit_verdict`.
 
