@@ -8,7 +8,9 @@ result.
 At first, all labels have the same weight. Several times during the training, the out-of-fold residuals give the
 probability that each label is right (`deepgum.estimator.posterior`). If a label is flagged, these probabilities are the
 weights of the labels in the losses of all networks until labels are judged again. If no label is flagged, all weights
-stay 1. After the last epoch, the labels are judged once more, and the densities are then chosen among more candidates.
+stay 1. Labels that are wrong in a known way, such as ten times the right label, are replaced by the expected right label
+(`deepgum.posteriors.kinds`). After the last epoch, the labels are judged once more, and the densities are then chosen
+among more candidates.
 
 The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out.
 """
@@ -26,10 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data import RegressionData
-from deepgum.estimator.posterior import LabelPosterior
+from deepgum.estimator.posterior import JudgedLabels, LabelPosterior
 from deepgum.estimator.stack import NetworkStack, train_stack
 from deepgum.losses import Loss
-from deepgum.mixture.partition import Groups, partition
+from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.models.regressor import Regressor
 from deepgum.posteriors.densities import StudentT
 from deepgum.training import EpochRecord, History, SGDOptions
@@ -64,14 +66,14 @@ class CrossFit:
         The out-of-fold predictions.
     posterior : LabelPosterior
         The mixture of the out-of-fold residuals.
-    responsibilities : array (n, g)
-        Probability that each label of the training rows is right, from its out-of-fold residual.
+    judged : JudgedLabels
+        The verdict on the labels of the training rows, from their out-of-fold residuals.
     """
 
     network: Regressor
     predictions: Values
     posterior: LabelPosterior
-    responsibilities: Values
+    judged: JudgedLabels
 
 
 def fit_cross_fit(
@@ -84,6 +86,7 @@ def fit_cross_fit(
     sgd: SGDOptions,
     seed: int,
     history: History,
+    origin: Values | None = None,
 ) -> CrossFit:
     """Train the default network on a table; see the module docstring.
 
@@ -103,6 +106,8 @@ def fit_cross_fit(
         Seed of the folds, the initial weights and the order of the rows.
     history : History
         It gets one record per epoch, and a record of the final mixture.
+    origin : array (d,), optional
+        The constant that was subtracted from the labels; by default 0.
 
     Raises
     ------
@@ -112,24 +117,43 @@ def fit_cross_fit(
     labels = train.targets.double().numpy()
     places = partition(groups, labels.shape[1])
 
-    def judge(predictions: Values) -> Tensor | None:
-        posterior = LabelPosterior.fit(labels, predictions, groups, EARLY_DENSITY)
-        right = posterior.responsibilities(labels - predictions, predictions)
-        if not (right < 0.5).any():
-            return None
-        weights = torch.empty(train.targets.shape)
-        for place, group in enumerate(places):
-            weights[:, list(group)] = torch.from_numpy(right[:, [place]]).float()
-        return weights
+    def judge(predictions: Values) -> _Lesson | None:
+        posterior = LabelPosterior.fit(labels, predictions, groups, EARLY_DENSITY, origin=origin)
+        judged = posterior.judge(labels, predictions)
+        return _Lesson.of(judged, labels, places) if (judged.right < 0.5).any() else None
 
     training = _Training(network, train, validation, losses, sgd, seed, history)
     training.run(judge)
     begun = time.perf_counter()
-    posterior = LabelPosterior.fit(labels, training.predictions, groups)
-    right = posterior.responsibilities(labels - training.predictions, training.predictions)
-    flagged = torch.from_numpy(right < 0.5).sum(dim=0)
-    history.add(mixture_record(posterior.mixture.mixture, flagged, 0, training.score, begun))
-    return CrossFit(training.network, training.predictions, posterior, right)
+    posterior = LabelPosterior.fit(labels, training.predictions, groups, origin=origin)
+    judged = posterior.judge(labels, training.predictions)
+    flagged = torch.from_numpy(judged.right < 0.5).sum(dim=0)
+    history.add(mixture_record(posterior.mixture.base.mixture, flagged, 0, training.score, begun))
+    return CrossFit(training.network, training.predictions, posterior, judged)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What the networks are taught after labels were judged.
+
+    Attributes
+    ----------
+    weights : Tensor (n, d)
+        Probability that the taught label is right.
+    corrections : Tensor (n, d)
+        Taught label minus label: 0 unless the label may be wrong in a known way.
+    """
+
+    weights: Tensor
+    corrections: Tensor
+
+    @classmethod
+    def of(cls, judged: JudgedLabels, labels: Values, places: Partition) -> _Lesson:
+        weights = np.empty(labels.shape)
+        for place, group in enumerate(places):
+            weights[:, list(group)] = (judged.usable * judged.trust)[:, [place]]
+        corrections = np.nan_to_num(judged.expected - labels)
+        return cls(torch.from_numpy(weights).float(), torch.from_numpy(corrections).float())
 
 
 class _Training:
@@ -166,6 +190,7 @@ class _Training:
         given = torch.ones(len(train)) if train.sample_weight is None else train.sample_weight.float()
         self._given = given[:, None].expand(train.targets.shape).to(device)
         self._weights, self._is_weighted = self._given, False
+        self._corrections = torch.zeros_like(self._targets)
         self._generator = torch.Generator().manual_seed(seed)
         n = len(train)
         self._folds = torch.randperm(n, generator=self._generator).tensor_split(FOLDS)
@@ -173,13 +198,14 @@ class _Training:
         self._rows = [*outside, torch.arange(n)]
         self._stack = NetworkStack(network, FOLDS + 1, self._generator).to(device)
 
-    def run(self, judge: Callable[[Values], Tensor | None]) -> None:
-        """Train, and judge the labels by a function that maps out-of-fold predictions to weights (n, d), or to None."""
+    def run(self, judge: Callable[[Values], _Lesson | None]) -> None:
+        """Train, and judge the labels by a function that maps out-of-fold predictions (n, d) to a lesson, or to None."""
         judged = {round(share * self._sgd.epochs_max) for share in JUDGED_AT}
         begun = time.perf_counter()
 
         def loss(residuals: Tensor, batch: Tensor) -> Tensor:
             # The sum over the networks, so that the step of a network is as large as if it were alone.
+            residuals = residuals + self._corrections[batch]
             return len(residuals) * self._loss(residuals.flatten(0, 1), weights=self._weights[batch].flatten(0, 1))
 
         def record(epoch: int, training_loss: float, average: NetworkStack) -> None:
@@ -187,7 +213,7 @@ class _Training:
             name = f"weighted {self._loss.name}" if self._is_weighted else self._loss.name
             predictions = self._predict(average)
             if epoch in judged:
-                self._set_weights(judge(predictions.double().cpu().numpy()))
+                self._teach(judge(predictions.double().cpu().numpy()))
             score = self._score(average, predictions)
             better = score < self.score or epoch == 1
             if better:
@@ -204,11 +230,15 @@ class _Training:
     def _loss(self) -> Loss:
         return self._losses[self._is_weighted]
 
-    def _set_weights(self, right: Tensor | None) -> None:
-        if right is None and not self._is_weighted:
+    def _teach(self, lesson: _Lesson | None) -> None:
+        if lesson is None and not self._is_weighted:
             return
-        self._is_weighted = right is not None
-        self._weights = self._given if right is None else self._given * right.to(self._given)
+        self._is_weighted = lesson is not None
+        if lesson is None:
+            self._weights, self._corrections = self._given, torch.zeros_like(self._targets)
+        else:
+            self._weights = self._given * lesson.weights.to(self._given)
+            self._corrections = lesson.corrections.to(self._targets)
         self.score = math.inf
 
     @torch.no_grad()
@@ -222,7 +252,7 @@ class _Training:
     @torch.no_grad()
     def _score(self, average: NetworkStack, predictions: Tensor) -> float:
         if self._validation is None:
-            return self._loss(self._targets - predictions, weights=self._weights).item()
+            return self._loss(self._targets + self._corrections - predictions, weights=self._weights).item()
         inputs, targets = self._validation
         return self._loss(targets - average.predict(FOLDS, inputs)).item()
 

@@ -39,6 +39,9 @@ MOST_UNEXPLAINED = 0.1
 MOST_CELLS = 1_000_000
 """With more labels, no kinds are tried, because the evidence for each kind takes as much memory as all labels."""
 
+LEAST_SHARE = 0.8
+"""A kind is named if it has at least this part of the probability that the label is wrong."""
+
 MOST_POOLED = 20
 """With more groups, the shares of kinds are the same in all groups."""
 
@@ -96,6 +99,14 @@ class KindPosterior:
     def known(self) -> Values:
         """Probability (n, g) that the label is wrong in a known way."""
         return np.asarray(self.kinds.sum(axis=0))
+
+    @property
+    def named(self) -> NDArray[np.intp]:
+        """Number (n, g) of the kind that has at least `LEAST_SHARE` of the probability of a wrong label, or -1."""
+        if not len(self.kinds):
+            return np.full(self.right.shape, -1, dtype=np.intp)
+        wrong = np.maximum(1 - self.right, 1e-300)
+        return np.where(self.kinds.max(axis=0) >= LEAST_SHARE * wrong, self.kinds.argmax(axis=0), -1)
 
 
 @dataclass(frozen=True, eq=False)
