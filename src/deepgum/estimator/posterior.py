@@ -14,6 +14,7 @@ from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.kinds.trust import trust_of_values
 
 __all__ = ["JudgedLabels", "LabelPosterior"]
@@ -111,7 +112,8 @@ class LabelPosterior:
         """Fit the scale and the mixture to labels (n, d), NaN for missing ones, and out-of-fold predictions (n, d).
 
         `inliers` are the densities of right labels that are tried; see `LabelMixture.fit`. `origin` (d,) was subtracted
-        from the labels; by default 0.
+        from the labels; by default 0. Only kinds that are compared with decoys are tried. Networks are taught what they
+        predict, so that a kind without decoys, such as the opposite sign of labels around 0, would prove itself.
         """
         d = labels.shape[1]
         origin, places, is_common = np.zeros(d) if origin is None else origin, partition(groups, d), _is_common(labels)
@@ -121,7 +123,10 @@ class LabelPosterior:
         scale = PredictionScale.of(residuals, predictions, right)
         compared = _compare(labels, predictions, scale, origin, places)
         fitted = np.where(is_common, np.nan, compared.residuals)
-        mixture = KindMixture.fit(compared, residuals=fitted, inliers=inliers, intervals=False, taught=True)
+        kinds = [each for each in kinds_for(compared, taught=True) if each.decoys()]
+        mixture = KindMixture.fit(
+            compared, residuals=fitted, inliers=inliers, intervals=False, taught=True, kinds=kinds
+        )
         return cls(mixture, scale, origin)
 
     def judge(self, labels: Values, predictions: Values) -> JudgedLabels:

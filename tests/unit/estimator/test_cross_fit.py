@@ -124,6 +124,46 @@ def test_groups_and_missing_labels() -> None:
     assert right.shape == (300, 2)
     assert (right[:60, 1] < 0.5).mean() > 0.7
     assert (right[:60, 0] < 0.5).mean() < 0.05
-    priors = [model.posterior_.mixture.prior(group) for group in range(2)]
+    priors = [model.posterior_.mixture.base.prior(group) for group in range(2)]
     np.testing.assert_allclose(right[120:125], np.tile(priors, (5, 1)))
     np.testing.assert_allclose(right[100:120, 0], priors[0])
+
+
+def test_ten_times_the_label_is_named_corrected_and_taught() -> None:
+    X, y, _ = table(400)
+    y = y + 100
+    wrong = np.random.default_rng(1).random(400) < 0.1
+    given = np.where(wrong, 10 * y, y)
+    model = quick().fit(X, given)
+    flags = model.inlier_probability_[:, 0] < 0.5
+    assert flags[wrong].mean() > 0.95
+    assert flags[~wrong].mean() < 0.02
+    assert (model.reasons_[wrong, 0] == "Divided by 10").mean() > 0.95
+    assert model.suggestions_.shape == y.shape
+    named = model.reasons_[:, 0] != ""
+    np.testing.assert_allclose(model.suggestions_[named & wrong], y[named & wrong], rtol=1e-5)
+    assert np.isnan(model.suggestions_[~named]).all()
+    # Corrected labels are as good as right ones.
+    errors = [np.abs(each.predict(X) - y).mean() for each in (model, quick().fit(X, y))]
+    assert errors[0] < 1.3 * errors[1]
+
+
+def test_the_first_row_keeps_its_verdict_where_another_row_has_no_weight() -> None:
+    X, y, _ = table(400)
+    given = y + 100
+    given[:40] *= 10
+    weights = np.ones(400)
+    weights[:5] = 0
+    model = quick().fit(X, given, sample_weight=weights)
+    # Rows without weight are judged like new rows.
+    assert (model.reasons_[:40, 0] == "Divided by 10").mean() > 0.9
+    assert (model.reasons_[40:, 0] == "").all()
+
+
+def test_other_schedules_name_no_kinds() -> None:
+    X, y, _ = table(100)
+    model = quick(max_epochs=3, schedule="interleaved").fit(X, np.stack([y, y], axis=1))
+    assert (model.reasons_ == "").all()
+    assert model.reasons_.shape == (100, 1)
+    assert np.isnan(model.suggestions_).all()
+    assert model.suggestions_.shape == (100, 2)

@@ -154,6 +154,7 @@ class KindMixture:
         intervals: bool = True,
         seed: int = 0,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         on_progress: Progress | None = None,
     ) -> KindMixture:
@@ -167,12 +168,14 @@ class KindMixture:
             The residuals to which the mixture is fitted; NaN where a label is left out of the fit. By default, all
             residuals of `comparison`.
         inliers, intervals, seed, on_progress : see `LabelMixture.fit`
-        taught, is_trusted : see `with_kinds`
+        taught, kinds, is_trusted : see `with_kinds`
         """
         residuals = comparison.residuals if residuals is None else residuals
         common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
         base = LabelMixture.fit(residuals, _groups(comparison), on_progress=on_progress, **common)
-        return cls(base).with_kinds(comparison, residuals=residuals, taught=taught, is_trusted=is_trusted, **common)
+        return cls(base).with_kinds(
+            comparison, residuals=residuals, taught=taught, kinds=kinds, is_trusted=is_trusted, **common
+        )
 
     def with_kinds(
         self,
@@ -181,6 +184,7 @@ class KindMixture:
         residuals: Values | None = None,
         inliers: Inliers = AUTO,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
@@ -195,12 +199,14 @@ class KindMixture:
         taught : bool
             Whether the predictions come from a learner that was taught labels with known errors undone; see
             `kinds_for`.
+        kinds : sequence of Kind, optional
+            The kinds that are tried; by default those of `kinds_for`.
         is_trusted : bool
             Whether the predictions have no known fault; see `choose_kinds`.
         """
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        kinds, groups = kinds_for(comparison, taught=taught), _groups(comparison)
+        kinds, groups = kinds_for(comparison, taught=taught) if kinds is None else kinds, _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
