@@ -8,9 +8,9 @@ result.
 At first, all labels have the same weight. Several times during the training, the out-of-fold residuals give the
 probability that each label is right (`deepgum.estimator.posterior`). If a label is flagged, these probabilities are the
 weights of the labels in the losses of all networks until labels are judged again. If no label is flagged, all weights
-stay 1. Labels that are wrong in a known way, such as ten times the right label, are replaced by the expected right label
-(`deepgum.posteriors.kinds`). After the last epoch, the labels are judged once more, and the densities are then chosen
-among more candidates.
+stay 1. If labels are wrong in a known way (`deepgum.posteriors.kinds`), for example ten times the right label, networks
+are taught the expected right label, with the probability that the label is right or wrong in a known way as its weight.
+After the last epoch, the labels are judged once more, and the densities are then chosen among more candidates.
 
 The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out.
 """
@@ -199,7 +199,7 @@ class _Training:
         self._stack = NetworkStack(network, FOLDS + 1, self._generator).to(device)
 
     def run(self, judge: Callable[[Values], _Lesson | None]) -> None:
-        """Train, and judge the labels by a function that maps out-of-fold predictions (n, d) to a lesson, or to None."""
+        """Train, and judge labels by a function that maps out-of-fold predictions (n, d) to a lesson, or to None."""
         judged = {round(share * self._sgd.epochs_max) for share in JUDGED_AT}
         begun = time.perf_counter()
 
