@@ -47,6 +47,8 @@ CONDITIONS = ("as is", "uniform 20 %", "uniform 40 %", "times ten 5 %")
 PLAIN = ("l2", "l1", "huber", "cauchy")
 ORACLES = ("oracle l2", "oracle l1")
 OURS = "deepgum"
+NAMES = {"times ten 5 %": "Divided by 10"}
+"""The reason that a flag of a wrong label should have, by condition."""
 LEAST_GAP = -0.02
 """Mean log ratio of the oracle to the best plain loss, above which there is no gap to close."""
 
@@ -159,8 +161,13 @@ def parts(table: Table, right_only: bool, seed: int) -> tuple[torch.Tensor, torc
     return usable[train], usable[validation]
 
 
-def fit(methods: Sequence[str], table: Table, seed: int) -> Iterator[tuple[str, dict[str, float | None]]]:
-    """Yield the methods, each with its test error, its seconds, and for `deepgum` the shares of flagged labels."""
+def fit(
+    methods: Sequence[str], table: Table, seed: int, reason: str | None = None
+) -> Iterator[tuple[str, dict[str, float | None]]]:
+    """Yield the methods, each with its test error, its seconds, and for `deepgum` the shares of flagged labels.
+
+    `reason` is the right reason of flags. "named" is the share of wrong labels that are flagged with this reason.
+    """
     plain = [method for method in methods if method != OURS]
     if plain:
         begun = time.perf_counter()
@@ -176,7 +183,10 @@ def fit(methods: Sequence[str], table: Table, seed: int) -> Iterator[tuple[str, 
         flags = {
             "right_flagged": float(flagged[~table.wrong].mean()),
             "wrong_flagged": float(flagged[table.wrong].mean()) if table.wrong.any() else None,
+            "wrong": int(table.wrong.sum()),
         }
+        if reason is not None and table.wrong.any():
+            flags["named"] = float((model.reasons_[table.wrong, 0] == reason).mean())
         yield OURS, {"mae": error(model.predict(table.X_test), table), "seconds": seconds, **flags}
 
 
@@ -193,7 +203,7 @@ def run(names: list[dict[str, str]], output: Path, seeds: list[int], methods: li
             missing = [method for method in possible if key({**line, "method": method}) not in done]
             if missing:
                 table = corrupt(load(**name, seed=seed), condition, seed)
-                for method, found in fit(missing, table, seed):
+                for method, found in fit(missing, table, seed, NAMES.get(condition)):
                     file.write(json.dumps({**line, "method": method, **found}) + "\n")
                     file.flush()
 
@@ -239,12 +249,23 @@ def report(lines: list[dict]) -> str:
                 f"{own.right_flagged.mean():.2%} of the right labels flagged (worst {own.right_flagged.max():.1%})"
             ]
             if condition != "as is":
-                flags.append(f"{own.wrong_flagged.mean():.1%} of the wrong labels flagged")
+                flags.append(
+                    f"{own.wrong_flagged.mean():.1%} of the wrong labels flagged{of_all(own, 'wrong_flagged')}"
+                )
+            if condition in NAMES and "named" in own:
+                flags.append(f'{own.named.mean():.1%} flagged as "{NAMES[condition]}"{of_all(own, "named")}')
             ratio = (errors[OURS] / best).sort_values(ascending=False)
             worst = ", ".join(f"{table} {value:.2f}" for (table, _), value in ratio.head(4).items())
             rows += ["", f"`deepgum`: {'; '.join(flags)}. Worst ratios: {worst}."]
         parts.append("\n".join(rows))
     return "\n\n".join(parts)
+
+
+def of_all(own: pd.DataFrame, column: str) -> str:
+    """Return the share of the wrong labels of all tables together, in words; the first share is a mean over tables."""
+    if "wrong" not in own or own.wrong.isna().any():
+        return ""
+    return f" ({(own[column] * own.wrong).sum() / own.wrong.sum():.1%} of the labels of all tables)"
 
 
 def main() -> None:

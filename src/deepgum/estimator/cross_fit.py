@@ -12,7 +12,9 @@ stay 1. If labels are wrong in a known way (`deepgum.posteriors.kinds`), for exa
 are taught the expected right label, with the probability that the label is right or wrong in a known way as its weight.
 After the last epoch, the labels are judged once more, and the densities are then chosen among more candidates.
 
-The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out.
+The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out. Dropout is proportional to the
+part of the labels' variance that out-of-fold predictions do not explain: it prevents that networks memorise noise, and
+is an obstacle where labels are nearly a function of the features.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from deepgum.losses import Loss
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.models.regressor import Regressor
 from deepgum.posteriors.densities import StudentT
+from deepgum.scale import MAD_TO_STD
 from deepgum.training import EpochRecord, History, SGDOptions
 from deepgum.training.weighting import mixture_record
 
@@ -197,6 +200,7 @@ class _Training:
         outside = [torch.cat(self._folds[:place] + self._folds[place + 1 :]) for place in range(FOLDS)]
         self._rows = [*outside, torch.arange(n)]
         self._stack = NetworkStack(network, FOLDS + 1, self._generator).to(device)
+        self._most_dropout = self._stack.dropout
 
     def run(self, judge: Callable[[Values], _Lesson | None]) -> None:
         """Train, and judge labels by a function that maps out-of-fold predictions (n, d) to a lesson, or to None."""
@@ -212,6 +216,7 @@ class _Training:
             nonlocal begun
             name = f"weighted {self._loss.name}" if self._is_weighted else self._loss.name
             predictions = self._predict(average)
+            self._stack.dropout = self._most_dropout * self._unexplained(predictions)
             if epoch in judged:
                 self._teach(judge(predictions.double().cpu().numpy()))
             score = self._score(average, predictions)
@@ -248,6 +253,15 @@ class _Training:
         for place, rows in enumerate(self._folds):
             predictions[rows] = average.predict(place, self._inputs[rows])
         return predictions
+
+    def _unexplained(self, predictions: Tensor) -> float:
+        """Return the squared ratio of the scale of residuals to the scale of the labels, at most 1.
+
+        The scales are medians, so that wrong labels hardly change them.
+        """
+        residuals = self._targets + self._corrections - predictions
+        scale = MAD_TO_STD * residuals.abs().nanmedian(dim=0).values
+        return (scale / self._stack.scale).clamp(max=1.0).square().mean().item()
 
     @torch.no_grad()
     def _score(self, average: NetworkStack, predictions: Tensor) -> float:

@@ -52,7 +52,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         The network.
 
         - None: a network for tables with two hidden layers of 128 units and a dropout of 0.1, which standardises
-          features and labels.
+          features and labels. With the schedule "cross-fit", the dropout is 0.1 times the part of the labels' variance
+          that out-of-fold predictions do not explain.
         - A torch module that maps inputs (b, ...) to predictions (b, d) **in the unit of the labels**. If y has one
           dimension, the predictions are (b, 1). `fit` trains a copy of the module.
         - A callable `module(data, n_outputs)` that returns a torch module for the training data `data.inputs` and
