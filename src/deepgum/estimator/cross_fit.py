@@ -5,12 +5,14 @@ therefore judged by a network that is not trained on it. Six networks are traine
 folds of the rows, and one on all rows. The first five predict every row out of fold. The network on all rows is the
 result.
 
-At first, all labels have the same weight. Several times during the training, the out-of-fold residuals give the
-probability that each label is right (`deepgum.estimator.posterior`). If a label is flagged, these probabilities are the
-weights of the labels in the losses of all networks until labels are judged again. If no label is flagged, all weights
-stay 1. If labels are wrong in a known way (`deepgum.posteriors.kinds`), for example ten times the right label, networks
-are taught the expected right label, with the probability that the label is right or wrong in a known way as its weight.
-After the last epoch, the labels are judged once more, and the densities are then chosen among more candidates.
+At first, all labels have the same weight, and the first loss, by default Cauchy's, hardly learns from labels that are
+far from the predictions. Several times during the training, the out-of-fold residuals give the probability that each
+label is right (`deepgum.estimator.posterior`). If a label is flagged, these probabilities are the weights of the labels
+in the losses of all networks until labels are judged again. If no label is flagged, all weights stay 1, and the second
+half of the training uses the loss of weighted labels with equal weights. If labels are wrong in a known way
+(`deepgum.posteriors.kinds`), for example ten times the right label, networks are taught the expected right label, with
+the probability that the label is right or wrong in a known way as its weight. After the last epoch, the labels are
+judged once more, and the densities are then chosen among more candidates.
 
 The mean loss of out-of-fold predictions chooses the epoch, so that no rows are held out. Dropout is proportional to the
 part of the labels' variance that out-of-fold predictions do not explain: it prevents that networks memorise noise, and
@@ -32,11 +34,11 @@ from torch import Tensor, nn
 from deepgum.data import RegressionData
 from deepgum.estimator.posterior import JudgedLabels, LabelPosterior
 from deepgum.estimator.stack import NetworkStack, train_stack
+from deepgum.estimator.unexplained import unexplained_share
 from deepgum.losses import Loss
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.models.regressor import Regressor
 from deepgum.posteriors.densities import StudentT
-from deepgum.scale import MAD_TO_STD
 from deepgum.training import EpochRecord, History, SGDOptions
 from deepgum.training.weighting import mixture_record
 
@@ -52,6 +54,9 @@ JUDGED_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 EARLY_DENSITY = StudentT(3.0)
 """Density of right labels during the training. The choice among several densities takes much more time."""
+
+FIRST_SHARE = 0.5
+"""Share of the epochs with the first loss, as long as no label is flagged."""
 
 LEAST_ROWS = 60
 """Minimum number of rows for a training with folds."""
@@ -102,7 +107,8 @@ def fit_cross_fit(
     validation : RegressionData, optional
         If given, the epoch is chosen by the mean loss of the network on all rows, for the validation rows.
     losses : tuple of two losses
-        The loss as long as all weights are equal, and the loss with the probabilities as weights.
+        The first loss, for at most half of the epochs, and the loss with the probabilities as weights. The second loss
+        chooses the epoch.
     groups : see `GaussianUniformMixture`
     sgd : SGDOptions
     seed : int
@@ -187,12 +193,13 @@ class _Training:
     ) -> None:
         device = torch.device(sgd.device)
         self.score = math.inf
-        self._losses, self._sgd, self._history = losses, sgd, history
+        self._first, self._later = losses
+        self._sgd, self._history = sgd, history
         self._inputs, self._targets = _tensors(train, device)
         self._validation = None if validation is None else _tensors(validation, device)
         given = torch.ones(len(train)) if train.sample_weight is None else train.sample_weight.float()
         self._given = given[:, None].expand(train.targets.shape).to(device)
-        self._weights, self._is_weighted = self._given, False
+        self._weights, self._is_weighted, self._is_first = self._given, False, True
         self._corrections = torch.zeros_like(self._targets)
         self._generator = torch.Generator().manual_seed(seed)
         n = len(train)
@@ -201,6 +208,7 @@ class _Training:
         self._rows = [*outside, torch.arange(n)]
         self._stack = NetworkStack(network, FOLDS + 1, self._generator).to(device)
         self._most_dropout = self._stack.dropout
+        self._pace = _relative_slope(self._later, self._first, self._targets - self._stack.centre)
 
     def run(self, judge: Callable[[Values], _Lesson | None]) -> None:
         """Train, and judge labels by a function that maps out-of-fold predictions (n, d) to a lesson, or to None."""
@@ -209,16 +217,23 @@ class _Training:
 
         def loss(residuals: Tensor, batch: Tensor) -> Tensor:
             # The sum over the networks, so that the step of a network is as large as if it were alone.
-            residuals = residuals + self._corrections[batch]
-            return len(residuals) * self._loss(residuals.flatten(0, 1), weights=self._weights[batch].flatten(0, 1))
+            residuals = (residuals + self._corrections[batch]).flatten(0, 1)
+            weights = self._weights[batch].flatten(0, 1)
+            if self._is_first:
+                return len(batch) * self._pace * self._first(residuals, weights=weights)
+            return len(batch) * self._later(residuals, weights=weights)
 
         def record(epoch: int, training_loss: float, average: NetworkStack) -> None:
             nonlocal begun
-            name = f"weighted {self._loss.name}" if self._is_weighted else self._loss.name
+            used = self._first if self._is_first else self._later
+            name = f"weighted {used.name}" if self._is_weighted else used.name
+            training_loss = training_loss / self._pace if self._is_first else training_loss
             predictions = self._predict(average)
-            self._stack.dropout = self._most_dropout * self._unexplained(predictions)
+            taught = self._targets + self._corrections
+            self._stack.dropout = self._most_dropout * unexplained_share(taught, predictions)
             if epoch in judged:
                 self._teach(judge(predictions.double().cpu().numpy()))
+            self._is_first = not self._is_weighted and epoch < round(FIRST_SHARE * self._sgd.epochs_max)
             score = self._score(average, predictions)
             better = score < self.score or epoch == 1
             if better:
@@ -230,10 +245,6 @@ class _Training:
         train_stack(
             self._stack, self._inputs, self._targets, self._rows, loss, self._sgd, self._generator, on_epoch=record
         )
-
-    @property
-    def _loss(self) -> Loss:
-        return self._losses[self._is_weighted]
 
     def _teach(self, lesson: _Lesson | None) -> None:
         if lesson is None and not self._is_weighted:
@@ -254,21 +265,22 @@ class _Training:
             predictions[rows] = average.predict(place, self._inputs[rows])
         return predictions
 
-    def _unexplained(self, predictions: Tensor) -> float:
-        """Return the squared ratio of the scale of residuals to the scale of the labels, at most 1.
-
-        The scales are medians, so that wrong labels hardly change them.
-        """
-        residuals = self._targets + self._corrections - predictions
-        scale = MAD_TO_STD * residuals.abs().nanmedian(dim=0).values
-        return (scale / self._stack.scale).clamp(max=1.0).square().mean().item()
-
     @torch.no_grad()
     def _score(self, average: NetworkStack, predictions: Tensor) -> float:
         if self._validation is None:
-            return self._loss(self._targets + self._corrections - predictions, weights=self._weights).item()
+            return self._later(self._targets + self._corrections - predictions, weights=self._weights).item()
         inputs, targets = self._validation
-        return self._loss(targets - average.predict(FOLDS, inputs)).item()
+        return self._later(targets - average.predict(FOLDS, inputs)).item()
+
+
+def _relative_slope(loss: Loss, other: Loss, residuals: Tensor) -> float:
+    """Return the mean slope of a loss at residuals (n, d), divided by that of another loss; 1 if a slope is 0.
+
+    The size of steps depends on earlier gradients. They have the same size before and after a change of the loss if one
+    of the losses is multiplied by this number.
+    """
+    slopes = [each.psi(residuals).abs().mean().item() for each in (loss, other)]
+    return slopes[0] / slopes[1] if min(slopes) > 0 else 1.0
 
 
 def _tensors(data: RegressionData, device: torch.device) -> tuple[Tensor, Tensor]:

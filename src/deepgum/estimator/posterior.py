@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.estimator.prediction_scale import PredictionScale
+from deepgum.estimator.unexplained import unexplained_share
 from deepgum.mixture.fitting import responsibilities_without_verdict
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.posteriors.inliers import AUTO, Inliers
@@ -26,6 +27,10 @@ COMMON_SHARE = 0.25
 
 LEAST_ROWS = 30
 """Minimum number of labels without a common value. With fewer labels, the common value is used like all others."""
+
+
+MOST_UNEXPLAINED = 0.5
+"""A kind that cannot be told from its decoys is admitted only if predictions explain more of the labels' variance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +128,16 @@ class LabelPosterior:
         scale = PredictionScale.of(residuals, predictions, right)
         compared = _compare(labels, predictions, scale, origin, places)
         fitted = np.where(is_common, np.nan, compared.residuals)
+        unexplained = unexplained_share(torch.from_numpy(labels), torch.from_numpy(predictions))
         kinds = [each for each in kinds_for(compared, taught=True) if each.decoys()]
         mixture = KindMixture.fit(
-            compared, residuals=fitted, inliers=inliers, intervals=False, taught=True, kinds=kinds
+            compared,
+            residuals=fitted,
+            inliers=inliers,
+            intervals=False,
+            taught=True,
+            kinds=kinds,
+            is_trusted=unexplained < MOST_UNEXPLAINED,
         )
         return cls(mixture, scale, origin)
 

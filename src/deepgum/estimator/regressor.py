@@ -72,17 +72,15 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
           options of the preset "alternate".
         - "auto" is "cross-fit" if `module` and `options` are None and there are at least 60 rows with a label, else
           "interleaved".
-    first_loss : str, Loss or None
-        The loss before there are probabilities; see `DeepGUMOptions`. None is the `weighted_loss` with the schedule
-        "cross-fit", and "cauchy" with the other schedules.
-    weighted_loss
-        The same as in `DeepGUMOptions`.
+    first_loss, weighted_loss
+        The same as in `DeepGUMOptions`. With the schedule "cross-fit", the first loss is used until a label is flagged,
+        but for at most half of the epochs.
     covariance_type
         The same as in `GaussianUniformMixture`. With the schedule "cross-fit", the covariance is always full.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
         steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping. The
-        schedule "cross-fit" has no warm-up: it uses the first loss until a label is flagged.
+        schedule "cross-fit" ignores this number.
     max_epochs : int
         Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"
@@ -182,7 +180,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         groups: Any = "sample",
         schedule: str = "auto",
-        first_loss: str | Loss | None = None,
+        first_loss: str | Loss = "cauchy",
         weighted_loss: str = "l1",
         covariance_type: str = "full",
         warmup_epochs: int | None = None,

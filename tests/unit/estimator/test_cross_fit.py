@@ -38,7 +38,8 @@ def test_labels_without_errors_have_hardly_any_flags_and_no_weights(seed: int) -
     model = quick().fit(X, y)
     # One of 300 labels may be flagged, where the prediction of an extreme row is bad.
     assert (model.inlier_probability_ < 0.5).sum() <= 1
-    assert {record.phase for record in model.history_.epochs} == {"l1"}
+    # Half of the epochs use the first loss.
+    assert [record.phase for record in model.history_.epochs] == 6 * ["cauchy"] + 6 * ["l1"]
     assert model.n_iter_ == 12
 
 
@@ -191,3 +192,17 @@ def test_dropout_is_the_part_of_the_variance_that_is_not_explained(monkeypatch: 
     quick().fit(X, noise)
     assert found[-1] > 0.08
     assert max(found) == 0.1
+
+
+def test_losses_in_other_units_give_the_same_steps() -> None:
+    X, y, _ = table()
+
+    class Scaled(L1):
+        def value(self, u: torch.Tensor) -> torch.Tensor:
+            return 1024 * super().value(u)
+
+        def gradient(self, u: torch.Tensor) -> torch.Tensor:
+            return 1024 * super().gradient(u)
+
+    found = [quick(first_loss=loss).fit(X, y).predict(X) for loss in (L1(), Scaled())]
+    np.testing.assert_array_equal(*found)
