@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from deepgum.estimator.posterior import LabelPosterior
 from deepgum.estimator.prediction_scale import PredictionScale
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 
 
@@ -137,3 +141,21 @@ def test_the_opposite_sign_is_no_kind_because_networks_would_learn_it() -> None:
     posterior = LabelPosterior.fit(labels, predictions, "sample")
     assert not posterior.mixture.admitted
     assert (posterior.judge(labels, predictions).reasons == "").all()
+
+
+@pytest.mark.parametrize(("noise", "is_trusted"), [(0.3, True), (3.0, False)])
+def test_predictions_that_explain_little_do_not_prove_unresolved_kinds(
+    noise: float, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    predictions = rng.normal(size=(300, 1))
+    labels = predictions + noise * rng.normal(size=(300, 1))
+    found, fit = [], KindMixture.fit
+
+    def record(comparison: Comparison, **options: Any) -> KindMixture:
+        found.append(options["is_trusted"])
+        return fit(comparison, **options)
+
+    monkeypatch.setattr(KindMixture, "fit", record)
+    LabelPosterior.fit(labels, predictions, "sample")
+    assert found == [is_trusted]
