@@ -136,7 +136,7 @@ def test_groups_and_missing_labels() -> None:
 def test_ten_times_the_label_is_named_corrected_and_taught() -> None:
     X, y, _ = table(400)
     y = y + 100
-    wrong = np.random.default_rng(1).random(400) < 0.1
+    wrong = np.random.default_rng(1).random(400) < 0.3
     given = np.where(wrong, 10 * y, y)
     model = quick().fit(X, given)
     flags = model.inlier_probability_[:, 0] < 0.5
