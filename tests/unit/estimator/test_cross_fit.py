@@ -152,14 +152,17 @@ def test_ten_times_the_label_is_named_corrected_and_taught() -> None:
     assert errors[0] < 1.3 * errors[1]
 
 
-def test_the_first_row_keeps_its_verdict_where_another_row_has_no_weight() -> None:
+def test_rows_without_weight_are_judged_like_new_rows() -> None:
     X, y, _ = table(400)
     given = y + 100
     given[:40] *= 10
     weights = np.ones(400)
     weights[:5] = 0
     model = quick().fit(X, given, sample_weight=weights)
-    # Rows without weight are judged like new rows.
+    # Rows without weight are judged like new rows; the others by networks that are not trained on them.
+    again = model.inlier_probability(X, given)
+    np.testing.assert_array_equal(model.inlier_probability_[:5], again[:5])
+    assert (model.inlier_probability_[5:] != again[5:]).any()
     assert (model.reasons_[:40, 0] == "Divided by 10").mean() > 0.9
     assert (model.reasons_[40:, 0] == "").all()
 
