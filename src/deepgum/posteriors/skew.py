@@ -97,9 +97,7 @@ def symmetric(residuals: Tensor, skews: Mapping[int, Skew]) -> Tensor:
     return result
 
 
-def find_skews(
-    residuals: Tensor, partition: Sequence[Sequence[int]], densities: Sequence[Density]
-) -> dict[int, Skew]:
+def find_skews(residuals: Tensor, partition: Sequence[Sequence[int]], densities: Sequence[Density]) -> dict[int, Skew]:
     """Return the skew of each column (n,) of residuals (n, d) that is clearly skewed.
 
     Only groups of one coordinate can be skewed. `densities` are the candidates for right labels.
@@ -208,7 +206,9 @@ class _TwoPiece:
             (1 - self.slant) * (0.5 - half),
         )
         below = (1 - self.upper) * (1 - np.clip(values / self.low, 0, 1))
-        return np.asarray(self.prior * right + (1 - self.prior) * (below + self.upper * np.clip(values / self.high, 0, 1)))
+        return np.asarray(
+            self.prior * right + (1 - self.prior) * (below + self.upper * np.clip(values / self.high, 0, 1))
+        )
 
 
 def _score(fitted: _TwoPiece) -> float:
