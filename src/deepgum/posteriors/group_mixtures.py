@@ -296,9 +296,9 @@ class GroupMixtures:
     def _evidence(self, residuals: Tensor) -> _Evidence:
         n, g = len(residuals), len(self.partition)
         evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
-        values = symmetric(residuals.to(torch.float64), self.skews)
+        residuals = symmetric(residuals.to(torch.float64), self.skews)
         for places, columns, stack in self.stacks:
-            for part in parts_of(values[:, columns].transpose(0, 1)):
+            for part in parts_of(residuals[:, columns].transpose(0, 1)):
                 squared = part.squared_distance(stack.scale)
                 right, wrong = stack.log_terms(part, squared)
                 volume = part.log_volume(stack.scale)[:, None].expand_as(squared)
