@@ -159,7 +159,7 @@ class LabelMixture:
         is_plain = densities == (gaussian,)
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         judged = [columns for columns, each in zip(mixture.partition_, is_informative, strict=True) if each]
-        skews = {} if is_plain else find_skews(values, judged, densities[::SKIP])
+        skews = {} if is_plain else find_skews(values, judged, densities[::SKIP], resolution)
         values = symmetric(values, skews)
         if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)

@@ -41,6 +41,9 @@ NEAR = 2.0
 EVIDENCE = 2.0
 """Both likelihoods must gain (log n) / 2 plus this number."""
 
+MOST_STEP = 0.5
+"""Maximum step of rounded residuals, in standard deviations. Coarser residuals do not show whether they are skewed."""
+
 LEAST_ROWS = 100
 """Minimum number of labels of a target whose skew is estimated."""
 
@@ -97,10 +100,16 @@ def symmetric(residuals: Tensor, skews: Mapping[int, Skew]) -> Tensor:
     return result
 
 
-def find_skews(residuals: Tensor, partition: Sequence[Sequence[int]], densities: Sequence[Density]) -> dict[int, Skew]:
+def find_skews(
+    residuals: Tensor,
+    partition: Sequence[Sequence[int]],
+    densities: Sequence[Density],
+    resolution: Tensor | None = None,
+) -> dict[int, Skew]:
     """Return the skew of each column (n,) of residuals (n, d) that is clearly skewed.
 
-    Only groups of one coordinate can be skewed. `densities` are the candidates for right labels.
+    Only groups of one coordinate can be skewed. `densities` are the candidates for right labels, and `resolution` (d,)
+    is the variance of rounding errors; see `deepgum.posteriors.rounding`.
 
     Examples
     --------
@@ -119,18 +128,19 @@ def find_skews(residuals: Tensor, partition: Sequence[Sequence[int]], densities:
     found = {}
     for columns in partition:
         if len(columns) == 1:
-            skew = _find_skew(residuals[:, columns[0]].numpy(), densities)
+            rounding = 0.0 if resolution is None else float(resolution[columns[0]])
+            skew = _find_skew(residuals[:, columns[0]].numpy(), densities, math.sqrt(12 * rounding))
             if skew is not None:
                 found[columns[0]] = skew
     return found
 
 
-def _find_skew(residuals: Values, densities: Sequence[Density]) -> Skew | None:
+def _find_skew(residuals: Values, densities: Sequence[Density], step: float) -> Skew | None:
     values = np.sort(residuals[~np.isnan(residuals)])
     if len(values) > MOST_ROWS:
         values = values[np.linspace(0, len(values) - 1, MOST_ROWS).round().astype(np.intp)]
     deviation = MAD_TO_STD * float(np.median(np.abs(values))) if len(values) >= LEAST_ROWS else 0.0
-    if deviation <= 0:
+    if deviation <= 0 or step > MOST_STEP * deviation:
         return None
     plain, skewed = (
         max((_fit(values, _TwoPiece.start(values, deviation, density), slants) for density in densities), key=_score)

@@ -104,6 +104,12 @@ def test_symmetric_residuals_have_no_skew(core, n: int, seed: int) -> None:
     assert skew_of(0.7 + core(np.random.default_rng(seed), n)) is None  # a bias is no skew
 
 
+def test_coarse_residuals_have_no_skew_and_fine_ones_keep_theirs() -> None:
+    values = two_piece(1500, -0.6, 0.5)[:, None]
+    assert not LabelMixture.fit(np.round(values), intervals=False).densities.skews
+    assert LabelMixture.fit(np.round(values, 1), intervals=False).densities.skews
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("share", [0.2, 0.4])
 @pytest.mark.parametrize("wrong", ONE_SIDED.values(), ids=ONE_SIDED)
