@@ -55,7 +55,7 @@ def run(names: Iterable[dict[str, str]], output: Path, seeds: list[int]) -> None
 def report(lines: list[dict[str, object]]) -> str:
     """Return a Markdown table with one row per table, from the most flags down, and the mean over the tables."""
     frame = pd.DataFrame(lines)
-    frame["share"] = frame.flags / frame.labels
+    frame["share"] = frame["flags"] / frame["labels"]
     tables = frame.groupby("table").agg({"labels": "first", "share": "mean", "seconds": "mean", "inliers": "first"})
     rows = [
         f"{len(tables)} tables, seeds {sorted(frame.seed.unique().tolist())}: {tables.share.mean():.2%} of the labels "
