@@ -87,6 +87,7 @@ class LabelMixture:
         inliers: Inliers = AUTO,
         intervals: bool = True,
         seed: int = 0,
+        may_be_skewed: bool = True,
         on_progress: Progress | None = None,
     ) -> LabelMixture:
         """Fit a mixture to residuals (n, d) in memory. NaN marks a missing label.
@@ -103,6 +104,8 @@ class LabelMixture:
             Whether to compute intervals of the shares. The bootstrap for the intervals takes most of the time.
         seed : int
             Seed of the bootstrap.
+        may_be_skewed : bool
+            Whether the residuals of right labels may be skewed; see `deepgum.posteriors.skew`.
         on_progress : callable, optional
             Called as ``on_progress(done, total)`` while densities are chosen, and during the bootstrap.
 
@@ -118,7 +121,15 @@ class LabelMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict contain the warning
             mixture.fit(residuals)
-        return cls._of(mixture, residuals, densities, seed, intervals=intervals, on_progress=on_progress)
+        return cls._of(
+            mixture,
+            residuals,
+            densities,
+            seed,
+            intervals=intervals,
+            may_be_skewed=may_be_skewed,
+            on_progress=on_progress,
+        )
 
     @classmethod
     def fit_batches(
@@ -151,6 +162,7 @@ class LabelMixture:
         seed: int,
         *,
         intervals: bool = True,
+        may_be_skewed: bool = True,
         on_progress: Progress | None = None,
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
@@ -159,7 +171,8 @@ class LabelMixture:
         is_plain = densities == (gaussian,)
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         judged = [columns for columns, each in zip(mixture.partition_, is_informative, strict=True) if each]
-        skews = {} if is_plain else find_skews(values, judged, densities[::SKIP], resolution)
+        is_symmetric = is_plain or not may_be_skewed
+        skews = {} if is_symmetric else find_skews(values, judged, densities[::SKIP], resolution)
         values = symmetric(values, skews)
         if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)

@@ -235,3 +235,21 @@ def test_lost_digits_are_found_beside_skewed_right_labels(seed: int) -> None:
 def test_words_name_the_wider_side() -> None:
     assert Skew(0.0, 2 / 7).words == "skewed: the upper side 1.8 times as wide"
     assert Skew(0.0, -0.5).words == "skewed: the lower side 3 times as wide"
+
+
+def test_lost_digits_that_look_like_skew_are_found_beside_symmetric_right_labels(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    predicted = rng.normal(10, 2, size=(800, 1))
+    lost = rng.random(predicted.shape) < 0.15
+    given = np.exp(predicted + 0.8 * rng.normal(size=predicted.shape)) / np.where(lost, 100.0, 1.0)
+    comparison = Comparison(
+        given, np.exp(predicted), ONE, lambda labels: np.log(labels) - predicted, lambda labels: -np.log(labels)
+    )
+    hidden = {0: Skew(mode=1.0, slant=-0.95)}
+    monkeypatch.setattr("deepgum.posteriors.label_mixture.find_skews", lambda *_: hidden)
+    assert LabelMixture.fit(comparison.residuals, intervals=False).densities.skews == hidden
+    mixture = KindMixture.fit(comparison, intervals=False)
+    assert [each.kind.name for each in mixture.admitted] == ["x100"]
+    assert mixture.base.densities.skews == {}
+    # Without lost digits, the skew stays.
+    assert KindMixture.fit(comparison.with_labels(given * np.where(lost, 100.0, 1.0)), intervals=False).admitted == ()

@@ -176,6 +176,9 @@ class KindMixture:
     ) -> KindMixture:
         """Return the mixture with the kinds that the data prove; this mixture if there are none.
 
+        Labels with a lost digit are all too small, so they may look like the long side of skewed right labels. If there
+        are no kinds beside skewed right labels, kinds are tried beside symmetric ones.
+
         Parameters
         ----------
         comparison : Comparison
@@ -189,6 +192,31 @@ class KindMixture:
         """
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
+        common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
+        found = self._with_kinds(comparison, residuals, taught=taught, is_trusted=is_trusted, **common)
+        if found.admitted or not self.base.densities.skews:
+            return found
+        base = LabelMixture.fit(
+            residuals, _groups(comparison), inliers=inliers, intervals=False, seed=seed, may_be_skewed=False
+        )
+        found = KindMixture(base)._with_kinds(
+            comparison, residuals, taught=taught, is_trusted=is_trusted, may_be_skewed=False, **common
+        )
+        return found if found.admitted else self
+
+    def _with_kinds(
+        self,
+        comparison: Comparison,
+        residuals: Values,
+        *,
+        inliers: Inliers,
+        taught: bool,
+        is_trusted: bool,
+        intervals: bool,
+        seed: int,
+        may_be_skewed: bool = True,
+    ) -> KindMixture:
+        """Return the mixture with the kinds that the data prove; this mixture if there are none."""
         kinds, groups = kinds_for(comparison, taught=taught), _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
@@ -200,7 +228,14 @@ class KindMixture:
             ]
             found = KindMixture(current.base, admitted)
             undone = found._undone(comparison, residuals, rng)
-            base = LabelMixture.fit(undone, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
+            base = LabelMixture.fit(
+                undone,
+                groups,
+                inliers=inliers,
+                intervals=intervals and is_last,
+                seed=seed,
+                may_be_skewed=may_be_skewed,
+            )
             # Residuals of known errors are farther away than all residuals to which `base` is fitted.
             reaching = base.densities.reaching(torch.from_numpy(comparison.residuals))
             current = KindMixture(replace(base, densities=reaching), admitted)
