@@ -21,6 +21,7 @@ from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.kinds.whose_error import WhoseError
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.shares import Share
+from deepgum.posteriors.skew import Skew
 from deepgum.progress import Progress
 
 __all__ = ["Admitted", "KindMixture", "KindPosterior"]
@@ -177,7 +178,7 @@ class KindMixture:
         """Return the mixture with the kinds that the data prove; this mixture if there are none.
 
         Labels with a lost digit are all too small, so they may look like the long side of skewed right labels. If there
-        are no kinds beside skewed right labels, kinds are tried beside symmetric ones.
+        are no kinds beside skewed right labels, kinds are tried beside symmetric ones. They must explain the long side.
 
         Parameters
         ----------
@@ -202,7 +203,20 @@ class KindMixture:
         found = KindMixture(base)._with_kinds(
             comparison, residuals, taught=taught, is_trusted=is_trusted, may_be_skewed=False, **common
         )
-        return found if found.admitted else self
+        return found if found.admitted and found._explains(self.base.densities.skews, comparison) else self
+
+    def _explains(self, skews: Mapping[int, Skew], comparison: Comparison) -> bool:
+        """Return whether most errors of known kinds move residuals to the long sides of skewed residuals."""
+        probabilities, long, total = self.posterior(comparison).kinds, 0.0, 0.0
+        for each, probability in zip(self.admitted, probabilities, strict=True):
+            with np.errstate(all="ignore"):
+                moved = comparison.residuals - comparison.residuals_of(each.kind.undo(comparison.given, comparison))
+            for place, columns in enumerate(comparison.partition):
+                if columns[0] in skews:
+                    weight = np.nan_to_num(probability[:, place])
+                    total += float(weight.sum())
+                    long += float(weight[moved[:, columns[0]] * skews[columns[0]].slant > 0].sum())
+        return long > total / 2
 
     def _with_kinds(
         self,
