@@ -105,9 +105,13 @@ def test_symmetric_residuals_have_no_skew(core, n: int, seed: int) -> None:
 
 
 def test_coarse_residuals_have_no_skew_and_fine_ones_keep_theirs() -> None:
-    values = two_piece(1500, -0.6, 0.5)[:, None]
-    assert not LabelMixture.fit(np.round(values), intervals=False).densities.skews
-    assert LabelMixture.fit(np.round(values, 1), intervals=False).densities.skews
+    fine = np.round(two_piece(1500, -0.6, 0.5), 1)[:, None]
+    assert LabelMixture.fit(fine, intervals=False).densities.skews
+    # The mode of whole numbers collapses to one of them.
+    coarse = torch.from_numpy(np.round(0.8 * np.random.default_rng(2).normal(size=(1500, 1))))
+    densities = candidates("auto")[::2]
+    assert find_skews(coarse, ONE, densities)
+    assert not find_skews(coarse, ONE, densities, torch.tensor([1 / 12]))
 
 
 @pytest.mark.parametrize("seed", range(2))
