@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import sklearn.exceptions
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
