@@ -9,6 +9,10 @@ samples with the same prediction may have different noise.
 
 If samples come in runs, the neighbours of a sample belong to other runs. Otherwise a run of wrong labels would be taken
 for a run of noisy labels.
+
+The noise of the neighbours is averaged with the mean noise of all samples, which is more certain but less local. How
+much the mean counts is decided by the likelihood of the residuals. This likelihood is held out, because no sample is a
+neighbour of itself.
 """
 
 from __future__ import annotations
@@ -16,7 +20,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from deepgum.posteriors.densities import StudentT
+from deepgum.posteriors.em import fit_groups
+from deepgum.posteriors.group_mixtures import GroupMixture
+from deepgum.posteriors.power_law import PowerLaw
 
 __all__ = ["LocalNoise", "jackknife"]
 
@@ -25,8 +35,18 @@ Values = NDArray[np.float64]
 IN_FEATURES, IN_PREDICTION = 30, 50
 """Number of neighbours with similar features, and number of neighbours with similar predictions."""
 
-OVERALL = 10
-"""Weight of the mean noise of all samples. The weight of each neighbour is 1."""
+OVERALL = 10.0, 3.0, 1.0, 0.3
+"""Weights of the mean noise of all samples that are tried. The weight of each neighbour is 1."""
+
+GAIN, ERRORS = 0.05, 3.0
+"""Another weight than the first must make labels more likely by this number of nats on average, and by this number of
+standard errors. The more local the noise is, the less it is certain, and the less wrong labels stand out."""
+
+LEAST_ROWS = 100
+"""Minimum number of labels for the choice."""
+
+FREEDOM = 2.0, 5.0, 20.0
+"""Degrees of freedom of Student's t in the likelihood."""
 
 
 class LocalNoise:
@@ -76,11 +96,12 @@ class LocalNoise:
             squares = weight * np.where(seen, residuals[:, column], 0.0) ** 2
             overall = squares.sum() / max(weight.sum(), 1e-300)
             by_prediction = _nearest(predictions[:, [column]], IN_PREDICTION, self._runs)
-            noise = [
-                (squares[near].sum(axis=1) + OVERALL * overall) / (weight[near].sum(axis=1) + OVERALL)
-                for near in (self._around, by_prediction)
-            ]
-            scales[:, column] = np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column])
+            sums = [(squares[near].sum(axis=1), weight[near].sum(axis=1)) for near in (self._around, by_prediction)]
+            tried = []
+            for amount in OVERALL:
+                noise = [(total + amount * overall) / (mass + amount) for total, mass in sums]
+                tried.append(np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column]))
+            scales[:, column] = tried[_most_likely(residuals[seen, column], np.stack(tried)[:, seen])]
         # If all residuals are 0, the scale does not matter.
         return np.where(scales > 0, scales, 1.0)
 
@@ -120,3 +141,25 @@ def _nearest(points: Values, count: int, runs: NDArray[np.intp] | None = None) -
         nearest[rows[enough]] = np.take_along_axis(found[enough], order, axis=1)
         rows = rows[~enough]
     return nearest
+
+
+def _most_likely(residuals: Values, scales: Values) -> int:
+    """Return the place of the scale, among scales (c, m), under which residuals (m,) are clearly most likely.
+
+    The first scale stays if no other is clearly better. Student's t leaves wrong labels little influence.
+    """
+    if len(residuals) < LEAST_ROWS or not (scales > 0).all():
+        return 0
+    scaled = torch.from_numpy((residuals / scales).T)
+    places = [(place,) for place in range(len(scales))]
+    best, densities = np.full(len(scales), -np.inf), np.zeros(scales.shape)
+    for freedom in FREEDOM:
+        start = GroupMixture(0.99, torch.eye(1, dtype=torch.float64), StudentT(freedom), PowerLaw(1.0, 1.0))
+        fitted = fit_groups(scaled, [start] * len(places), ["none"] * len(places), places, tol=1e-3, max_iter=30)
+        density = fitted.mixtures.log_right(scaled).numpy().T - np.log(scales)
+        better = density.sum(axis=1) > best
+        best[better], densities[better] = density.sum(axis=1)[better], density[better]
+    gains = densities - densities[0]
+    errors = gains.std(axis=1) / np.sqrt(len(residuals))
+    clear = gains.mean(axis=1) > np.maximum(GAIN, ERRORS * errors)
+    return int(np.argmax(np.where(clear, gains.mean(axis=1), 0.0)))

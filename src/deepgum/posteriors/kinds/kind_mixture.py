@@ -21,6 +21,7 @@ from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.kinds.whose_error import WhoseError
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.shares import Share
+from deepgum.posteriors.skew import Skew
 from deepgum.progress import Progress
 
 __all__ = ["Admitted", "KindMixture", "KindPosterior"]
@@ -38,6 +39,9 @@ MOST_UNEXPLAINED = 0.1
 
 MOST_CELLS = 1_000_000
 """With more labels, no kinds are tried, because the evidence for each kind takes as much memory as all labels."""
+
+LEAST_SHARE = 0.8
+"""A kind is named if it has at least this part of the probability that the label is wrong."""
 
 MOST_POOLED = 20
 """With more groups, the shares of kinds are the same in all groups."""
@@ -97,6 +101,14 @@ class KindPosterior:
         """Probability (n, g) that the label is wrong in a known way."""
         return np.asarray(self.kinds.sum(axis=0))
 
+    @property
+    def named(self) -> NDArray[np.intp]:
+        """Number (n, g) of the kind that has at least `LEAST_SHARE` of the probability of a wrong label, or -1."""
+        if not len(self.kinds):
+            return np.full(self.right.shape, -1, dtype=np.intp)
+        wrong = np.maximum(1 - self.right, 1e-300)
+        return np.where(self.kinds.max(axis=0) >= LEAST_SHARE * wrong, self.kinds.argmax(axis=0), -1)
+
 
 @dataclass(frozen=True, eq=False)
 class KindMixture:
@@ -143,6 +155,7 @@ class KindMixture:
         intervals: bool = True,
         seed: int = 0,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         on_progress: Progress | None = None,
     ) -> KindMixture:
@@ -156,12 +169,14 @@ class KindMixture:
             The residuals to which the mixture is fitted; NaN where a label is left out of the fit. By default, all
             residuals of `comparison`.
         inliers, intervals, seed, on_progress : see `LabelMixture.fit`
-        taught, is_trusted : see `with_kinds`
+        taught, kinds, is_trusted : see `with_kinds`
         """
         residuals = comparison.residuals if residuals is None else residuals
         common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
         base = LabelMixture.fit(residuals, _groups(comparison), on_progress=on_progress, **common)
-        return cls(base).with_kinds(comparison, residuals=residuals, taught=taught, is_trusted=is_trusted, **common)
+        return cls(base).with_kinds(
+            comparison, residuals=residuals, taught=taught, kinds=kinds, is_trusted=is_trusted, **common
+        )
 
     def with_kinds(
         self,
@@ -170,11 +185,15 @@ class KindMixture:
         residuals: Values | None = None,
         inliers: Inliers = AUTO,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
     ) -> KindMixture:
         """Return the mixture with the kinds that the data prove; this mixture if there are none.
+
+        Labels with a lost digit are all too small, so they may look like the long side of skewed right labels. If there
+        are no kinds beside skewed right labels, kinds are tried beside symmetric ones. They must explain the long side.
 
         Parameters
         ----------
@@ -184,12 +203,54 @@ class KindMixture:
         taught : bool
             Whether the predictions come from a learner that was taught labels with known errors undone; see
             `kinds_for`.
+        kinds : sequence of Kind, optional
+            The kinds that are tried; by default those of `kinds_for`.
         is_trusted : bool
             Whether the predictions have no known fault; see `choose_kinds`.
         """
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        kinds, groups = kinds_for(comparison, taught=taught), _groups(comparison)
+        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
+        common: Any = {"kinds": kinds, "inliers": inliers, "intervals": intervals, "seed": seed}
+        found = self._with_kinds(comparison, residuals, taught=taught, is_trusted=is_trusted, **common)
+        if found.admitted or not self.base.densities.skews:
+            return found
+        base = LabelMixture.fit(
+            residuals, _groups(comparison), inliers=inliers, intervals=False, seed=seed, may_be_skewed=False
+        )
+        found = KindMixture(base)._with_kinds(
+            comparison, residuals, taught=taught, is_trusted=is_trusted, may_be_skewed=False, **common
+        )
+        return found if found.admitted and found._explains(self.base.densities.skews, comparison) else self
+
+    def _explains(self, skews: Mapping[int, Skew], comparison: Comparison) -> bool:
+        """Return whether most errors of known kinds move residuals to the long sides of skewed residuals."""
+        probabilities, long, total = self.posterior(comparison).kinds, 0.0, 0.0
+        for each, probability in zip(self.admitted, probabilities, strict=True):
+            with np.errstate(all="ignore"):
+                moved = comparison.residuals - comparison.residuals_of(each.kind.undo(comparison.given, comparison))
+            for place, columns in enumerate(comparison.partition):
+                if columns[0] in skews:
+                    weight = np.nan_to_num(probability[:, place])
+                    total += float(weight.sum())
+                    long += float(weight[moved[:, columns[0]] * skews[columns[0]].slant > 0].sum())
+        return long > total / 2
+
+    def _with_kinds(
+        self,
+        comparison: Comparison,
+        residuals: Values,
+        *,
+        kinds: Sequence[Kind],
+        inliers: Inliers,
+        taught: bool,
+        is_trusted: bool,
+        intervals: bool,
+        seed: int,
+        may_be_skewed: bool = True,
+    ) -> KindMixture:
+        """Return the mixture with the kinds that the data prove; this mixture if there are none."""
+        groups = _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
@@ -200,7 +261,14 @@ class KindMixture:
             ]
             found = KindMixture(current.base, admitted)
             undone = found._undone(comparison, residuals, rng)
-            base = LabelMixture.fit(undone, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
+            base = LabelMixture.fit(
+                undone,
+                groups,
+                inliers=inliers,
+                intervals=intervals and is_last,
+                seed=seed,
+                may_be_skewed=may_be_skewed,
+            )
             # Residuals of known errors are farther away than all residuals to which `base` is fitted.
             reaching = base.densities.reaching(torch.from_numpy(comparison.residuals))
             current = KindMixture(replace(base, densities=reaching), admitted)

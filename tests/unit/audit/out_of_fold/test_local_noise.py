@@ -33,6 +33,30 @@ def test_noise_that_differs_between_samples_is_recovered() -> None:
         assert (residuals / scale_of(features, residuals))[part].std() == pytest.approx(0.9, abs=0.2)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_the_mean_noise_hardly_counts_where_noise_differs_by_orders_of_magnitude(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = rng.uniform(size=(1500, 2))
+    noise = np.where(features[:, :1] < 0.5, 0.01, 1.0)
+    found = scale_of(features, noise * rng.normal(size=noise.shape))
+    quiet = features[:, 0] < 0.4
+    # With the usual weight the scale would be at least 10 / 40 of the mean noise, 0.35.
+    assert np.median(found[quiet]) < 0.1
+    assert np.median(found[features[:, 0] > 0.6]) == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_mean_noise_counts_as_usual_where_noise_differs_little(share: float) -> None:
+    features, _, residuals = case()
+    wrong = np.random.default_rng(1).random(residuals.shape) < share
+    residuals = np.where(wrong, 20.0, residuals)
+    right = (~wrong).astype(float)
+    found = scale_of(features, residuals, right)
+    mean = (right * residuals**2).sum() / right.sum()
+    # No scale is below that of forty labels without noise, ten of which stand for the mean.
+    assert found.min() ** 2 > 10 / 60 * mean
+
+
 def test_the_scale_is_that_of_a_plain_loop_over_neighbours() -> None:
     features, _, residuals = case(120)
     rng = np.random.default_rng(1)
