@@ -47,6 +47,8 @@ CONDITIONS = ("as is", "uniform 20 %", "uniform 40 %", "times ten 5 %")
 PLAIN = ("l2", "l1", "huber", "cauchy")
 ORACLES = ("oracle l2", "oracle l1")
 OURS = "deepgum"
+NAMES = {"times ten 5 %": "Divided by 10"}
+"""The reason that a flag of a wrong label should have, by condition."""
 LEAST_GAP = -0.02
 """Mean log ratio of the oracle to the best plain loss, above which there is no gap to close."""
 
@@ -104,7 +106,7 @@ def corrupt(table: Table, condition: str, seed: int) -> Table:
     return replace(table, y=y, wrong=y != table.y)
 
 
-def fit_plain(methods: Sequence[str], table: Table, seed: int) -> dict[str, np.ndarray]:
+def fit_plain(methods: Sequence[str], table: Table, seed: int, dropout: float | None = None) -> dict[str, np.ndarray]:
     """Return the test predictions of the default network, trained with plain losses, for each method.
 
     The trainings are those of `fit_loss`, with all epochs of the schedule of the learning rate. All networks of a table
@@ -121,6 +123,7 @@ def fit_plain(methods: Sequence[str], table: Table, seed: int) -> dict[str, np.n
     losses = [cauchy if name == "cauchy" else get_loss(name.split()[-1]) for name in methods]
     scales: list[torch.Tensor | None] = [None] * len(methods)
     stack = NetworkStack(network, len(methods), torch.Generator().manual_seed(seed))
+    stack.dropout = stack.dropout if dropout is None else dropout
     best: list[tuple[float, Regressor]] = [(math.inf, network)] * len(methods)
 
     def loss(residuals: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
@@ -159,12 +162,18 @@ def parts(table: Table, right_only: bool, seed: int) -> tuple[torch.Tensor, torc
     return usable[train], usable[validation]
 
 
-def fit(methods: Sequence[str], table: Table, seed: int) -> Iterator[tuple[str, dict[str, float | None]]]:
-    """Yield the methods, each with its test error, its seconds, and for `deepgum` the shares of flagged labels."""
+def fit(
+    methods: Sequence[str], table: Table, seed: int, reason: str | None = None, dropout: float | None = None
+) -> Iterator[tuple[str, dict[str, float | None]]]:
+    """Yield the methods, each with its test error, its seconds, and for `deepgum` the shares of flagged labels.
+
+    `reason` is the right reason of flags. "named" is the share of wrong labels that are flagged with this reason.
+    `dropout` is that of the plain losses; by default that of the default network.
+    """
     plain = [method for method in methods if method != OURS]
     if plain:
         begun = time.perf_counter()
-        predictions = fit_plain(plain, table, seed)
+        predictions = fit_plain(plain, table, seed, dropout)
         seconds = (time.perf_counter() - begun) / len(plain)
         for method, predicted in predictions.items():
             yield method, {"mae": error(predicted, table), "seconds": seconds}
@@ -176,7 +185,10 @@ def fit(methods: Sequence[str], table: Table, seed: int) -> Iterator[tuple[str, 
         flags = {
             "right_flagged": float(flagged[~table.wrong].mean()),
             "wrong_flagged": float(flagged[table.wrong].mean()) if table.wrong.any() else None,
+            "wrong": int(table.wrong.sum()),
         }
+        if reason is not None and table.wrong.any():
+            flags["named"] = float((model.reasons_[table.wrong, 0] == reason).mean())
         yield OURS, {"mae": error(model.predict(table.X_test), table), "seconds": seconds, **flags}
 
 
@@ -184,7 +196,14 @@ def error(predicted: np.ndarray, table: Table) -> float:
     return float(np.abs(predicted - table.y_test).mean())
 
 
-def run(names: list[dict[str, str]], output: Path, seeds: list[int], methods: list[str], conditions: list[str]) -> None:
+def run(
+    names: list[dict[str, str]],
+    output: Path,
+    seeds: list[int],
+    methods: list[str],
+    conditions: list[str],
+    dropout: float | None,
+) -> None:
     done = {key(line) for line in read(output)}
     with output.open("a", encoding="utf-8") as file:
         for condition, seed, name in itertools.product(conditions, seeds, names):
@@ -193,7 +212,7 @@ def run(names: list[dict[str, str]], output: Path, seeds: list[int], methods: li
             missing = [method for method in possible if key({**line, "method": method}) not in done]
             if missing:
                 table = corrupt(load(**name, seed=seed), condition, seed)
-                for method, found in fit(missing, table, seed):
+                for method, found in fit(missing, table, seed, NAMES.get(condition), dropout):
                     file.write(json.dumps({**line, "method": method, **found}) + "\n")
                     file.flush()
 
@@ -239,12 +258,23 @@ def report(lines: list[dict]) -> str:
                 f"{own.right_flagged.mean():.2%} of the right labels flagged (worst {own.right_flagged.max():.1%})"
             ]
             if condition != "as is":
-                flags.append(f"{own.wrong_flagged.mean():.1%} of the wrong labels flagged")
+                flags.append(
+                    f"{own.wrong_flagged.mean():.1%} of the wrong labels flagged{of_all(own, 'wrong_flagged')}"
+                )
+            if condition in NAMES and "named" in own:
+                flags.append(f'{own.named.mean():.1%} flagged as "{NAMES[condition]}"{of_all(own, "named")}')
             ratio = (errors[OURS] / best).sort_values(ascending=False)
             worst = ", ".join(f"{table} {value:.2f}" for (table, _), value in ratio.head(4).items())
             rows += ["", f"`deepgum`: {'; '.join(flags)}. Worst ratios: {worst}."]
         parts.append("\n".join(rows))
     return "\n\n".join(parts)
+
+
+def of_all(own: pd.DataFrame, column: str) -> str:
+    """Return the share of the wrong labels of all tables together, in words; the first share is a mean over tables."""
+    if "wrong" not in own or own.wrong.isna().any():
+        return ""
+    return f" ({(own[column] * own.wrong).sum() / own.wrong.sum():.1%} of the labels of all tables)"
 
 
 def main() -> None:
@@ -254,6 +284,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--methods", nargs="*", default=[*PLAIN, OURS, *ORACLES])
     parser.add_argument("--conditions", nargs="*", default=list(CONDITIONS))
+    parser.add_argument("--plain-dropout", type=float, help="dropout of the plain losses and the oracle")
     parser.add_argument("--report", action="store_true", help="print Markdown tables of the results, and fit nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -263,7 +294,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tables = json.loads(arguments.tables.read_text(encoding="utf-8"))
     names = [{part: table[part] for part in ("package", "item", "target")} for table in tables]
-    run(names, arguments.output, arguments.seeds, arguments.methods, arguments.conditions)
+    run(names, arguments.output, arguments.seeds, arguments.methods, arguments.conditions, arguments.plain_dropout)
 
 
 if __name__ == "__main__":

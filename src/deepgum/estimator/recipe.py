@@ -36,9 +36,6 @@ __all__ = [
 
 AUTO, CROSS_FIT = "auto", "cross-fit"
 SCHEDULES = (AUTO, CROSS_FIT, Interleaved.name, Alternate.name)
-FIRST_LOSS = "cauchy"
-"""The first loss of `fit_deepgum`."""
-
 WIDTH = 128
 DROPOUT = 0.1
 # Share of the epochs before the learning rate of "one-cycle" reaches its maximum.
@@ -120,7 +117,7 @@ def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]
         If a parameter of the estimator is invalid.
     """
     options, spread = build_options(estimator).with_imported_losses(), label_spread(targets)
-    first = options.weighted_loss if estimator.first_loss is None else options.first_loss
+    first = options.first_loss_of(targets.shape[1])
     return label_loss(first, options, spread), label_loss(options.weighted_loss, options, spread)
 
 
@@ -139,7 +136,6 @@ def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
     for name, value in rest.items():
         _check_option(name, value, schedule)
     own = {name: getattr(estimator, name) for name in PARAMETERS if name != "covariance_type"} | {"schedule": schedule}
-    own["first_loss"] = FIRST_LOSS if estimator.first_loss is None else estimator.first_loss
     if own["warmup_epochs"] is None and isinstance(schedule, Interleaved):
         own["warmup_epochs"] = max(1, round(WARMUP_SHARE * check_count("max_epochs", estimator.max_epochs)))
     with rename_parameters(**{"mixture.covariance_type": "covariance_type"}):

@@ -18,7 +18,7 @@ from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator.cross_fit import fit_cross_fit
 from deepgum.estimator.offsets import Offsets
-from deepgum.estimator.posterior import LabelPosterior
+from deepgum.estimator.posterior import JudgedLabels, LabelPosterior
 from deepgum.estimator.recipe import (
     CROSS_FIT,
     build_losses,
@@ -36,6 +36,7 @@ from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import Event, History, check_device, fit_deepgum
 from deepgum.training.result import check_training_data
+from deepgum.training.verdict import responsibilities_of
 
 __all__ = ["DeepGUMRegressor"]
 
@@ -52,7 +53,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         The network.
 
         - None: a network for tables with two hidden layers of 128 units and a dropout of 0.1, which standardises
-          features and labels.
+          features and labels. With the schedule "cross-fit", the dropout is 0.1 times the part of the labels' variance
+          that out-of-fold predictions do not explain.
         - A torch module that maps inputs (b, ...) to predictions (b, d) **in the unit of the labels**. If y has one
           dimension, the predictions are (b, 1). `fit` trains a copy of the module.
         - A callable `module(data, n_outputs)` that returns a torch module for the training data `data.inputs` and
@@ -71,17 +73,15 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
           options of the preset "alternate".
         - "auto" is "cross-fit" if `module` and `options` are None and there are at least 60 rows with a label, else
           "interleaved".
-    first_loss : str, Loss or None
-        The loss before there are probabilities; see `DeepGUMOptions`. None is the `weighted_loss` with the schedule
-        "cross-fit", and "cauchy" with the other schedules.
-    weighted_loss
-        The same as in `DeepGUMOptions`.
+    first_loss, weighted_loss
+        The same as in `DeepGUMOptions`. With the schedule "cross-fit", the first loss is used until a label is flagged,
+        but for at most half of the epochs.
     covariance_type
         The same as in `GaussianUniformMixture`. With the schedule "cross-fit", the covariance is always full.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
         steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping. The
-        schedule "cross-fit" has no warm-up: it uses the first loss until a label is flagged.
+        schedule "cross-fit" ignores this number.
     max_epochs : int
         Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"
@@ -118,6 +118,11 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Probability that each label given to `fit` is right, one row per row of X and one column per group. A label with
         a probability below 1/2 is probably wrong. If a row has no label in a group, the probability is the prior. With
         the schedule "cross-fit", the probabilities come from the out-of-fold residuals of the chosen epoch.
+    reasons_ : (n, g) array of str
+        With the schedule "cross-fit", for each label given to `fit` that is flagged and wrong in a known way, how the
+        error is undone, for example "Divided by 10". Empty for all other labels, and with the other schedules.
+    suggestions_ : array, shape of y
+        The label after its error is undone, where there is a reason; NaN elsewhere.
     mixture_ : GaussianUniformMixture
         The mixture of the training residuals. With the schedule "cross-fit", eq. 1 of the out-of-fold residuals divided
         by their scale.
@@ -160,6 +165,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     module_: nn.Module
     inlier_probability_: NDArray[np.float64]
+    reasons_: NDArray[np.str_]
+    suggestions_: NDArray[np.float64]
     mixture_: GaussianUniformMixture
     posterior_: LabelPosterior | None
     history_: History
@@ -174,7 +181,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         groups: Any = "sample",
         schedule: str = "auto",
-        first_loss: str | Loss | None = None,
+        first_loss: str | Loss = "cauchy",
         weighted_loss: str = "l1",
         covariance_type: str = "full",
         warmup_epochs: int | None = None,
@@ -283,11 +290,13 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         assert result.mixture is not None
         self.module_ = result.model
         self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
-        self.posterior_ = None
+        self.posterior_, self._verdict = None, result.verdict
         # Remove the listener, which may not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
         self.inlier_probability_ = self._posterior(data)
+        self.reasons_ = np.full(self.inlier_probability_.shape, "")
+        self.suggestions_ = np.full((len(data), *self.label_offset_.shape), np.nan)
 
     def _fit_cross_fit(
         self, data: RegressionData, train: RegressionData, validation: RegressionData | None, seed: int
@@ -297,14 +306,16 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_device(sgd.device)
         network, history = build_network(None, self.device, train, seed), History(listener=self.on_event)
         result = fit_cross_fit(
-            network, train, validation, losses=losses, groups=self.groups, sgd=sgd, seed=seed, history=history
-        )
+            network, train, validation, losses=losses, groups=self.groups, sgd=sgd, seed=seed, history=history,
+            origin=np.atleast_1d(self.label_offset_),
+        )  # fmt: skip
         self.module_ = result.network.to(next(network.parameters()).dtype)
-        self.posterior_, self.mixture_ = result.posterior, result.posterior.mixture.mixture
+        self.posterior_, self.mixture_ = result.posterior, result.posterior.mixture.base.mixture
         self.history_, self.n_iter_ = replace(history, listener=None), len(history.epochs)
-        # Rows that were not in the training get the probability of new rows.
-        self.inlier_probability_ = self._posterior(data)
-        self.inlier_probability_[is_usable(data).numpy()] = result.responsibilities
+        # Rows that were not in the training are judged like new rows.
+        judged = self._judge(data, self.posterior_).with_rows(is_usable(data).numpy(), result.judged)
+        self.inlier_probability_, self.reasons_ = judged.right, judged.reasons
+        self.suggestions_ = judged.suggestions.reshape(len(data), *self.label_offset_.shape) + self.label_offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return predictions in the unit of the y of `fit`: (m,) if y was a vector, (m, d) if y was a matrix.
@@ -377,10 +388,14 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return Offsets(self.feature_offset_, self.label_offset_)
 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
-        residuals = compute_residuals(self.module_, data, precision=self.precision).double().numpy()
-        if self.posterior_ is None:
-            return self.mixture_.responsibilities(residuals)
-        return self.posterior_.responsibilities(residuals, predict(self.module_, data).double().numpy())
+        if self.posterior_ is not None:
+            return self._judge(data, self.posterior_).right
+        residuals = compute_residuals(self.module_, data, precision=self.precision).double()
+        return np.asarray(responsibilities_of(self._verdict, self.mixture_, residuals))
+
+    def _judge(self, data: RegressionData, posterior: LabelPosterior) -> JudgedLabels:
+        predictions = predict(self.module_, data, precision=self.precision).double().numpy()
+        return posterior.judge(data.targets.double().numpy(), predictions)
 
 
 class _NotFittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]

@@ -35,6 +35,11 @@ class NetworkStack(nn.Module):
     generator : torch.Generator
         Generator of the initial weights and of dropout. All networks of the stack drop the same hidden units.
 
+    Attributes
+    ----------
+    dropout : float
+        Probability that a hidden unit is dropped in training mode; at first that of `network`. It may be changed.
+
     Examples
     --------
     >>> features = torch.randn(20, 3)
@@ -61,7 +66,7 @@ class NetworkStack(nn.Module):
         for name, values in own.items():
             self.register_buffer(name, values.detach().clone().float())
         layers = [layer for layer in backbone.layers if isinstance(layer, nn.Linear)]
-        self._dropout = next((layer.p for layer in backbone.layers if isinstance(layer, nn.Dropout)), 0.0)
+        self.dropout = next((layer.p for layer in backbone.layers if isinstance(layer, nn.Dropout)), 0.0)
 
         def draw(layer: nn.Linear, rows: int) -> nn.Parameter:
             # The same distribution as that of `nn.Linear`.
@@ -88,9 +93,9 @@ class NetworkStack(nn.Module):
             hidden = torch.baddbmm(bias, hidden, weight)
             if place < len(weights) - 1:
                 hidden = hidden.relu_()
-                if self.training and self._dropout:
-                    kept = torch.rand(hidden.shape[1:], generator=self._generator) >= self._dropout
-                    hidden = hidden * (kept.to(hidden) / (1 - self._dropout))
+                if self.training and self.dropout:
+                    kept = torch.rand(hidden.shape[1:], generator=self._generator) >= self.dropout
+                    hidden = hidden * (kept.to(hidden) / (1 - self.dropout))
         return self.centre + self.scale * hidden
 
     def member(self, place: int) -> Regressor:

@@ -13,6 +13,7 @@ from deepgum.errors import InvalidParameterError
 from deepgum.estimator import DeepGUMRegressor
 from deepgum.estimator.cross_fit import fit_cross_fit
 from deepgum.estimator.recipe import build_network
+from deepgum.estimator.stack import NetworkStack
 from deepgum.losses import L1
 from deepgum.training import History, Interleaved, SGDOptions
 
@@ -31,11 +32,14 @@ def quick(**changes: Any) -> DeepGUMRegressor:
     return DeepGUMRegressor(**({"max_epochs": 12, "learning_rate": 0.02, "random_state": 0} | changes))
 
 
-def test_labels_without_errors_are_not_flagged_and_have_no_weights() -> None:
-    X, y, _ = table()
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_without_errors_have_hardly_any_flags_and_no_weights(seed: int) -> None:
+    X, y, _ = table(seed=seed)
     model = quick().fit(X, y)
-    assert model.inlier_probability_.min() >= 0.5
-    assert {record.phase for record in model.history_.epochs} == {"l1"}
+    # One of 300 labels may be flagged, where the prediction of an extreme row is bad.
+    assert (model.inlier_probability_ < 0.5).sum() <= 1
+    # Half of the epochs use the first loss.
+    assert [record.phase for record in model.history_.epochs] == 6 * ["cauchy"] + 6 * ["l1"]
     assert model.n_iter_ == 12
 
 
@@ -124,6 +128,84 @@ def test_groups_and_missing_labels() -> None:
     assert right.shape == (300, 2)
     assert (right[:60, 1] < 0.5).mean() > 0.7
     assert (right[:60, 0] < 0.5).mean() < 0.05
-    priors = [model.posterior_.mixture.prior(group) for group in range(2)]
+    priors = [model.posterior_.mixture.base.prior(group) for group in range(2)]
     np.testing.assert_allclose(right[120:125], np.tile(priors, (5, 1)))
     np.testing.assert_allclose(right[100:120, 0], priors[0])
+
+
+def test_ten_times_the_label_is_named_corrected_and_taught() -> None:
+    X, y, _ = table(400)
+    y = y + 100
+    wrong = np.random.default_rng(1).random(400) < 0.3
+    given = np.where(wrong, 10 * y, y)
+    model = quick().fit(X, given)
+    flags = model.inlier_probability_[:, 0] < 0.5
+    assert flags[wrong].mean() > 0.95
+    assert flags[~wrong].mean() < 0.02
+    assert (model.reasons_[wrong, 0] == "Divided by 10").mean() > 0.95
+    assert model.suggestions_.shape == y.shape
+    named = model.reasons_[:, 0] != ""
+    np.testing.assert_allclose(model.suggestions_[named & wrong], y[named & wrong], rtol=1e-5)
+    assert np.isnan(model.suggestions_[~named]).all()
+    # Corrected labels are as good as right ones.
+    errors = [np.abs(each.predict(X) - y).mean() for each in (model, quick().fit(X, y))]
+    assert errors[0] < 1.3 * errors[1]
+
+
+def test_rows_without_weight_are_judged_like_new_rows() -> None:
+    X, y, _ = table(400)
+    given = y + 100
+    given[:40] *= 10
+    weights = np.ones(400)
+    weights[:5] = 0
+    model = quick().fit(X, given, sample_weight=weights)
+    # Rows without weight are judged like new rows; the others by networks that are not trained on them.
+    again = model.inlier_probability(X, given)
+    np.testing.assert_array_equal(model.inlier_probability_[:5], again[:5])
+    assert (model.inlier_probability_[5:] != again[5:]).any()
+    assert (model.reasons_[:40, 0] == "Divided by 10").mean() > 0.9
+    assert (model.reasons_[40:, 0] == "").all()
+
+
+def test_other_schedules_name_no_kinds() -> None:
+    X, y, _ = table(100)
+    model = quick(max_epochs=3, schedule="interleaved").fit(X, np.stack([y, y], axis=1))
+    assert (model.reasons_ == "").all()
+    assert model.reasons_.shape == (100, 1)
+    assert np.isnan(model.suggestions_).all()
+    assert model.suggestions_.shape == (100, 2)
+
+
+def test_dropout_is_the_part_of_the_variance_that_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X, y, _ = table(wrong=0.1)
+    noise = 50 + 30 * rng.normal(size=300)
+    found: list[float] = []
+    forward = NetworkStack.forward
+
+    def record(stack: NetworkStack, inputs: torch.Tensor) -> torch.Tensor:
+        found.append(stack.dropout)
+        return forward(stack, inputs)
+
+    monkeypatch.setattr(NetworkStack, "forward", record)
+    quick().fit(X, y)
+    assert found[0] == 0.1
+    assert found[-1] < 0.002  # 1 / 37 of the spread of right labels is noise
+    found.clear()
+    quick().fit(X, noise)
+    assert found[-1] > 0.08
+    assert max(found) == 0.1
+
+
+def test_losses_in_other_units_give_the_same_steps() -> None:
+    X, y, _ = table()
+
+    class Scaled(L1):
+        def value(self, u: torch.Tensor) -> torch.Tensor:
+            return 1024 * super().value(u)
+
+        def gradient(self, u: torch.Tensor) -> torch.Tensor:
+            return 1024 * super().gradient(u)
+
+    found = [quick(first_loss=loss).fit(X, y).predict(X) for loss in (L1(), Scaled())]
+    np.testing.assert_array_equal(*found)

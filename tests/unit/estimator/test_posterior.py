@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from deepgum.estimator.posterior import LabelPosterior
 from deepgum.estimator.prediction_scale import PredictionScale
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.label_mixture import LabelMixture
 
 
 def flags(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    posterior = LabelPosterior.fit(labels, predictions, "coordinate")
-    return posterior.responsibilities(labels - predictions, predictions) < 0.5
+    return LabelPosterior.fit(labels, predictions, "coordinate").judge(labels, predictions).right < 0.5
 
 
 def test_the_scale_has_the_unit_of_the_residuals_and_ignores_wrong_and_missing_labels() -> None:
@@ -70,6 +74,88 @@ def test_a_missing_label_has_the_prior_as_probability() -> None:
     labels = predictions + 0.1 * rng.normal(size=(300, 2))
     labels[:60, 0], labels[100:120, 1] = 30.0 * rng.normal(size=60), np.nan
     posterior = LabelPosterior.fit(labels, predictions, "coordinate")
-    right = posterior.responsibilities(labels - predictions, predictions)
-    np.testing.assert_allclose(right[100:120, 1], posterior.mixture.prior(1))
+    right = posterior.judge(labels, predictions).right
+    np.testing.assert_allclose(right[100:120, 1], posterior.mixture.base.prior(1))
     assert np.isfinite(right).all()
+
+
+def lost_points(n: int = 600, origin: float = 0.0, seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return right labels, labels of which the first 60 are ten times the right ones, and predictions."""
+    rng = np.random.default_rng(seed)
+    predictions = origin + rng.uniform(20, 60, size=(n, 1))
+    truth = predictions + rng.normal(size=(n, 1))
+    given = truth.copy()
+    given[:60] *= 10
+    return truth, given, predictions
+
+
+@pytest.mark.parametrize("origin", [0.0, 1000.0])
+def test_labels_that_are_wrong_in_a_known_way_are_named_and_corrected(origin: float) -> None:
+    truth, given, predictions = lost_points(origin=origin)
+    # Labels and predictions are given minus the origin; ten times a label is ten times the whole label.
+    shift = np.array([origin])
+    posterior = LabelPosterior.fit(given - shift, predictions - shift, "sample", origin=shift)
+    judged = posterior.judge(given - shift, predictions - shift)
+    assert [each.kind.name for each in posterior.mixture.admitted] == ["x0.1"]
+    np.testing.assert_array_equal(judged.right[:, 0] < 0.5, np.arange(600) < 60)
+    assert set(judged.reasons[:60, 0]) == {"Divided by 10"}
+    assert set(judged.reasons[60:, 0]) == {""}
+    np.testing.assert_allclose(judged.suggestions[:60] + origin, truth[:60])
+    assert np.isnan(judged.suggestions[60:]).all()
+    np.testing.assert_allclose(judged.expected[:60] + origin, truth[:60], rtol=1e-3)
+    np.testing.assert_allclose(judged.expected[60:] + origin, given[60:], rtol=1e-3)
+    assert judged.usable.min() > 0.9
+
+
+def test_without_a_known_kind_the_posterior_is_that_of_the_label_mixture() -> None:
+    rng = np.random.default_rng(6)
+    predictions = rng.uniform(20, 60, size=(600, 1))
+    labels = predictions + rng.normal(size=(600, 1))
+    labels[:100] = rng.uniform(0, 400, size=(100, 1))
+    posterior = LabelPosterior.fit(labels, predictions, "sample")
+    judged = posterior.judge(labels, predictions)
+    assert not posterior.mixture.admitted
+    scaled = (labels - predictions) / posterior.scale(predictions)
+    np.testing.assert_array_equal(judged.right, LabelMixture.fit(scaled, intervals=False).responsibilities(scaled))
+    np.testing.assert_array_equal(judged.usable, judged.right)
+    np.testing.assert_array_equal(judged.expected, labels)
+    assert (judged.trust == 1).all()
+    assert set(judged.reasons.ravel()) == {""}
+
+
+def test_the_verdict_on_other_rows_replaces_rows() -> None:
+    _, given, predictions = lost_points()
+    posterior = LabelPosterior.fit(given, predictions, "sample")
+    all_rows, some = posterior.judge(given, predictions), np.arange(600) < 50
+    others = posterior.judge(given[some], predictions[some] + 1)
+    joined = all_rows.with_rows(some, others)
+    np.testing.assert_array_equal(joined.right, np.concatenate([others.right, all_rows.right[50:]]))
+    np.testing.assert_array_equal(joined.reasons, np.concatenate([others.reasons, all_rows.reasons[50:]]))
+
+
+def test_the_opposite_sign_is_no_kind_because_networks_would_learn_it() -> None:
+    rng = np.random.default_rng(7)
+    predictions = rng.uniform(-5, 5, size=(600, 1))
+    labels = predictions + 0.3 * rng.normal(size=(600, 1))
+    labels[:60] *= -1
+    posterior = LabelPosterior.fit(labels, predictions, "sample")
+    assert not posterior.mixture.admitted
+    assert (posterior.judge(labels, predictions).reasons == "").all()
+
+
+@pytest.mark.parametrize(("noise", "is_trusted"), [(0.3, True), (3.0, False)])
+def test_predictions_that_explain_little_do_not_prove_unresolved_kinds(
+    noise: float, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    predictions = rng.normal(size=(300, 1))
+    labels = predictions + noise * rng.normal(size=(300, 1))
+    found, fit = [], KindMixture.fit
+
+    def record(comparison: Comparison, **options: Any) -> KindMixture:
+        found.append(options["is_trusted"])
+        return fit(comparison, **options)
+
+    monkeypatch.setattr(KindMixture, "fit", record)
+    LabelPosterior.fit(labels, predictions, "sample")
+    assert found == [is_trusted]

@@ -7,6 +7,9 @@ of the sum of noise and error. A sample has neighbours with similar features and
 Features alone do not suffice, because in many dimensions no sample is near. Predictions alone do not suffice, because
 samples with the same prediction may have different noise.
 
+If samples come in runs, the neighbours of a sample belong to other runs. Otherwise a run of wrong labels would be taken
+for a run of noisy labels.
+
 The noise of the neighbours is averaged with the mean noise of all samples, which is more certain but less local. How
 much the mean counts is decided by the likelihood of the residuals. This likelihood is held out, because no sample is a
 neighbour of itself.
@@ -53,6 +56,8 @@ class LocalNoise:
     ----------
     features : array (n, p)
         Features; they are standardised, so the units of columns do not matter.
+    runs : array (n,) of int, optional
+        The run of each sample; by default each sample is a run of its own.
 
     Examples
     --------
@@ -64,11 +69,12 @@ class LocalNoise:
     (True, True)
     """
 
-    def __init__(self, features: NDArray[np.generic]) -> None:
+    def __init__(self, features: NDArray[np.generic], runs: NDArray[np.intp] | None = None) -> None:
         values = np.asarray(features, dtype=np.float64)
         deviation = values.std(axis=0)
         values = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
-        self._around = _nearest(values, IN_FEATURES)
+        self._runs = runs
+        self._around = _nearest(values, IN_FEATURES, runs)
 
     def scale(self, residuals: Values, right: Values, predictions: Values, unknown: Values) -> Values:
         """Return the standard deviation (n, d) of the residual of a right label, for each sample.
@@ -89,7 +95,7 @@ class LocalNoise:
             weight = np.where(seen, right[:, column], 0.0)
             squares = weight * np.where(seen, residuals[:, column], 0.0) ** 2
             overall = squares.sum() / max(weight.sum(), 1e-300)
-            by_prediction = _nearest(predictions[:, [column]], IN_PREDICTION)
+            by_prediction = _nearest(predictions[:, [column]], IN_PREDICTION, self._runs)
             sums = [(squares[near].sum(axis=1), weight[near].sum(axis=1)) for near in (self._around, by_prediction)]
             tried = []
             for amount in OVERALL:
@@ -110,12 +116,31 @@ def jackknife(predictions: Sequence[Values], folds: int) -> Values:
     return variance
 
 
-def _nearest(points: Values, count: int) -> NDArray[np.int64]:
+def _nearest(points: Values, count: int, runs: NDArray[np.intp] | None = None) -> NDArray[np.int64]:
+    """Return the nearest points (n, `count`) of each point, in other runs only if there are runs.
+
+    The count is smaller if a point has fewer neighbours.
+    """
     # Imported late: importing scikit-learn takes a second.
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=min(count, len(points) - 1)).fit(points).kneighbors(return_distance=False)
-    return np.asarray(found, dtype=np.int64)
+    n = len(points)
+    tree = NearestNeighbors().fit(points)
+    if runs is None:
+        return np.asarray(tree.kneighbors(n_neighbors=min(count, n - 1), return_distance=False), dtype=np.int64)
+    largest = int(np.bincount(runs).max())
+    count = min(count, n - largest)
+    nearest, rows, most = np.empty((n, count), dtype=np.int64), np.arange(n if count else 0), count
+    while len(rows):
+        # Rows with too few neighbours of other runs are searched again, among twice as many neighbours.
+        most = min(2 * most, n)
+        found = tree.kneighbors(points[rows], n_neighbors=most, return_distance=False)
+        is_other = runs[found] != runs[rows, None]
+        enough = is_other.sum(axis=1) >= count
+        order = np.argsort(~is_other[enough], axis=1, kind="stable")[:, :count]
+        nearest[rows[enough]] = np.take_along_axis(found[enough], order, axis=1)
+        rows = rows[~enough]
+    return nearest
 
 
 def _most_likely(residuals: Values, scales: Values) -> int:

@@ -12,17 +12,12 @@ from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.mixture.fitting import responsibilities_without_verdict
 from deepgum.mixture.partition import Partition
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.kinds.trust import trust_of_values
 
 __all__ = ["Teaching", "weights_without_verdict"]
 
 Values = NDArray[np.float64]
-
-SAME_SIZE = 50
-"""Number of labels that count as labels of the same size."""
-
-CAUTION = 3
-"""Power of the share of right labels among labels of the same size, in the weight of a label."""
 
 
 @dataclass(frozen=True)
@@ -71,32 +66,8 @@ class Teaching:
         posterior = kinds.posterior(compared)
         usable = posterior.right + posterior.known
         labels, known = kinds.expected(compared, posterior, units.taught), posterior.known
-        trust = _trust_of_values(units.given, posterior, compared)
+        trust = trust_of_values(units.given, posterior, compared)
         return cls(posterior.right, (weights * (1 - known) + known) * trust, labels, usable)
-
-
-def _trust_of_values(given: Values, posterior: KindPosterior, compared: Comparison) -> Values:
-    """Return factors (n, g) of the weights: small where most labels of the same size are wrong.
-
-    A learner that has learned a wrong label predicts this label, so that nothing is to be seen. But if most of the
-    labels of this size are wrong, then this one is doubtful too, and is not taught.
-    """
-    trust = np.ones_like(posterior.right)
-    for place, columns in enumerate(compared.partition):
-        if len(columns) > 1:
-            continue
-        wrong = 1 - posterior.right[:, place]
-        rows = np.flatnonzero(~np.isnan(wrong))
-        order = rows[np.argsort(given[rows, columns[0]], kind="stable")]
-        values, sums = given[order, columns[0]], np.concatenate([[0.0], np.cumsum(wrong[order])])
-        first = np.clip(np.arange(len(order)) - SAME_SIZE // 2, 0, max(len(order) - SAME_SIZE, 0))
-        last = np.minimum(first + SAME_SIZE, len(order))
-        # Equal labels are of the same size, however many they are.
-        first = np.minimum(first, np.searchsorted(values, values, "left"))
-        last = np.maximum(last, np.searchsorted(values, values, "right"))
-        share = (sums[last] - sums[first]) / (last - first)
-        trust[order, place] = np.where(posterior.known[order, place] > 0.5, 1.0, (1 - share) ** CAUTION)
-    return trust
 
 
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:

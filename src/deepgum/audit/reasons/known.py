@@ -21,9 +21,6 @@ __all__ = ["known_findings"]
 
 Values = NDArray[np.float64]
 
-LEAST_SHARE = 0.8
-"""A kind is reported if it has at least this part of the probability that the label is wrong."""
-
 RANK = 15
 """A proven kind precedes all reasons except copies."""
 
@@ -39,17 +36,14 @@ def known_findings(reason: Reason, case: Case) -> Iterator[Finding]:
     given = known.comparison.given
     undone = [each.kind.undo(given, known.comparison) for each in admitted]
     scales = [np.exp(each.kind.log_change(given, known.comparison)) for each in admitted]
-    best = known.posterior.kinds.argmax(axis=0)
-    wrong = np.maximum(1 - known.posterior.right, 1e-300)
+    named = known.posterior.named
     for row, group in case.places:
-        kind = int(best[row, group])
-        chosen = admitted[kind].kind
-        if chosen.reason != reason.name:
+        kind = int(named[row, group])
+        if kind < 0 or admitted[kind].kind.reason != reason.name:
             continue
+        chosen = admitted[kind].kind
         columns = list(case.labels.partition[group])
         suggested = undone[kind][row, columns]
-        if known.posterior.kinds[kind, row, group] < LEAST_SHARE * wrong[row, group]:
-            continue
         residual = case.wrapped(suggested - case.labels.predicted[row, columns], columns)
         away = deviations(_distance(residual, case.deviation[row, columns], case.covariances[group]))
         label = values(suggested[~np.isnan(suggested)], case.unit)

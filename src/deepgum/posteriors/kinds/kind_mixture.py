@@ -40,6 +40,9 @@ MOST_UNEXPLAINED = 0.1
 MOST_CELLS = 1_000_000
 """With more labels, no kinds are tried, because the evidence for each kind takes as much memory as all labels."""
 
+LEAST_SHARE = 0.8
+"""A kind is named if it has at least this part of the probability that the label is wrong."""
+
 MOST_POOLED = 20
 """With more groups, the shares of kinds are the same in all groups."""
 
@@ -98,6 +101,14 @@ class KindPosterior:
         """Probability (n, g) that the label is wrong in a known way."""
         return np.asarray(self.kinds.sum(axis=0))
 
+    @property
+    def named(self) -> NDArray[np.intp]:
+        """Number (n, g) of the kind that has at least `LEAST_SHARE` of the probability of a wrong label, or -1."""
+        if not len(self.kinds):
+            return np.full(self.right.shape, -1, dtype=np.intp)
+        wrong = np.maximum(1 - self.right, 1e-300)
+        return np.where(self.kinds.max(axis=0) >= LEAST_SHARE * wrong, self.kinds.argmax(axis=0), -1)
+
 
 @dataclass(frozen=True, eq=False)
 class KindMixture:
@@ -144,6 +155,7 @@ class KindMixture:
         intervals: bool = True,
         seed: int = 0,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         on_progress: Progress | None = None,
     ) -> KindMixture:
@@ -157,12 +169,14 @@ class KindMixture:
             The residuals to which the mixture is fitted; NaN where a label is left out of the fit. By default, all
             residuals of `comparison`.
         inliers, intervals, seed, on_progress : see `LabelMixture.fit`
-        taught, is_trusted : see `with_kinds`
+        taught, kinds, is_trusted : see `with_kinds`
         """
         residuals = comparison.residuals if residuals is None else residuals
         common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
         base = LabelMixture.fit(residuals, _groups(comparison), on_progress=on_progress, **common)
-        return cls(base).with_kinds(comparison, residuals=residuals, taught=taught, is_trusted=is_trusted, **common)
+        return cls(base).with_kinds(
+            comparison, residuals=residuals, taught=taught, kinds=kinds, is_trusted=is_trusted, **common
+        )
 
     def with_kinds(
         self,
@@ -171,6 +185,7 @@ class KindMixture:
         residuals: Values | None = None,
         inliers: Inliers = AUTO,
         taught: bool = False,
+        kinds: Sequence[Kind] | None = None,
         is_trusted: bool = True,
         intervals: bool = True,
         seed: int = 0,
@@ -188,12 +203,15 @@ class KindMixture:
         taught : bool
             Whether the predictions come from a learner that was taught labels with known errors undone; see
             `kinds_for`.
+        kinds : sequence of Kind, optional
+            The kinds that are tried; by default those of `kinds_for`.
         is_trusted : bool
             Whether the predictions have no known fault; see `choose_kinds`.
         """
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        common: Any = {"inliers": inliers, "intervals": intervals, "seed": seed}
+        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
+        common: Any = {"kinds": kinds, "inliers": inliers, "intervals": intervals, "seed": seed}
         found = self._with_kinds(comparison, residuals, taught=taught, is_trusted=is_trusted, **common)
         if found.admitted or not self.base.densities.skews:
             return found
@@ -223,6 +241,7 @@ class KindMixture:
         comparison: Comparison,
         residuals: Values,
         *,
+        kinds: Sequence[Kind],
         inliers: Inliers,
         taught: bool,
         is_trusted: bool,
@@ -231,7 +250,7 @@ class KindMixture:
         may_be_skewed: bool = True,
     ) -> KindMixture:
         """Return the mixture with the kinds that the data prove; this mixture if there are none."""
-        kinds, groups = kinds_for(comparison, taught=taught), _groups(comparison)
+        groups = _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)

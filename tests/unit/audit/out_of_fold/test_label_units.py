@@ -9,10 +9,11 @@ from sklearn.linear_model import LinearRegression
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
 from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
-from deepgum.audit.out_of_fold.teaching import CAUTION, Teaching
+from deepgum.audit.out_of_fold.teaching import Teaching
 from deepgum.audit.targets import Targets
 from deepgum.label_scale import LabelScale
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.kinds.trust import CAUTION
 
 TARGETS = Targets.of(["price"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
 from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.label_mixture import LabelMixture
 
@@ -197,3 +197,21 @@ def test_one_label_proves_no_kind_and_five_do():
         _, predicted, given = table()
         given[:few] /= 10
         assert names(fit(given, predicted)[1]) == expected
+
+
+def test_a_kind_is_named_if_it_has_most_of_the_probability_of_a_wrong_label():
+    right = np.array([[0.1], [0.1], [0.1], [np.nan], [1.0]])
+    kinds = np.zeros((2, 5, 1))
+    kinds[0, :3, 0], kinds[1, :3, 0] = [0.73, 0.71, 0.1], [0.1, 0.1, 0.8]
+    np.testing.assert_array_equal(KindPosterior(right, kinds).named[:4].ravel(), [0, -1, 1, -1])
+    np.testing.assert_array_equal(KindPosterior(right, np.zeros((0, 5, 1))).named, np.full((5, 1), -1))
+
+
+def test_only_the_given_kinds_are_tried():
+    _, predicted, given = table()
+    given[:60] /= 10
+    comparison = Comparison.of(given, predicted, ONE)
+    assert names(KindMixture.fit(comparison, intervals=False)) == ["x10"]
+    others = [kind for kind in kinds_for(comparison) if kind.name != "x10"]
+    assert "x10" not in names(KindMixture.fit(comparison, intervals=False, kinds=others))
+    assert not KindMixture.fit(comparison, intervals=False, kinds=[]).admitted
