@@ -190,10 +190,12 @@ class LabelMixture:
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if each else given
             for kind, each, given in zip(kinds, is_informative, mixture.status_, strict=True)
         )
-        # Heavy tails of right labels may hide wrong labels, so the share is unknown.
+        # Heavy tails of right labels, or a long side, may hide wrong labels, so the share is unknown.
         is_known = [
-            each and not (kind == "none" and density.has_heavy_tails)
-            for each, kind, density in zip(is_informative, kinds, choice.densities, strict=True)
+            each and not (kind == "none" and (density.has_heavy_tails or columns[0] in skews))
+            for each, kind, density, columns in zip(
+                is_informative, kinds, choice.densities, mixture.partition_, strict=True
+            )
         ]
         shares, share = shares_of(
             values, fitted, kinds, is_known, plausible, seed,
@@ -221,8 +223,9 @@ class LabelMixture:
         return self.densities.groups[group].wrong.radius / math.sqrt(self._variances[group])
 
     def has_heavy_tails(self, group: int) -> bool:
-        """Return whether the tails of right labels are so heavy that they may hide wrong labels."""
-        return self.choice.densities[group].has_heavy_tails
+        """Return whether tails of right labels are so heavy, or one side so long, that they may hide wrong labels."""
+        is_skewed = self.densities.partition[group][0] in self.densities.skews
+        return self.choice.densities[group].has_heavy_tails or is_skewed
 
     def prior(self, group: int) -> float:
         """Return the prior pi of a group: the fitted share of right labels."""

@@ -153,6 +153,9 @@ def test_the_long_side_of_right_labels_is_not_flagged(seed: int, monkeypatch) ->
     assert fitted.status == (MixtureStatus.NO_OUTLIERS,)
     assert (fitted.responsibilities(residuals) < 0.5).mean() < 0.002
     assert "skewed: the upper side" in fitted.inliers
+    # Wrong labels on the long side would look like right ones, so nobody says that there are none.
+    assert fitted.has_heavy_tails(0)
+    assert fitted.share is None
     # A label far out on the short side is more suspicious than one as far out on the long side.
     short, long = fitted.responsibilities(np.array([[-3.0], [3.0]]))[:, 0]
     assert short < long
