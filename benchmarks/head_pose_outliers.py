@@ -2,7 +2,8 @@
 
 python benchmarks/head_pose_outliers.py --data DIR --out runs/head-pose-outliers
 
-DIR holds biwi_train.npz, biwi_test.npz and aflw2000.npz. Finished runs are not repeated.
+DIR holds biwi_train.npz, biwi_test.npz and aflw2000.npz. Finished runs are not repeated. `deepgum` is one run of 25
+epochs down a one-cycle schedule; `deepgum-alternate` is Algorithm 1.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.tables import Posteriors
 
+ONE_CYCLE = {"schedule": "one-cycle", "learning_rate": 0.002, "epochs_max": 25, "patience": 25}
+TRAINING: dict[str, dict[str, object]] = {"deepgum": ONE_CYCLE, "deepgum-alternate": {}}
 LIMIT = 99.0
 """Degrees. Labels of AFLW2000 beyond it are known to be wrong."""
 
@@ -26,6 +29,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the three .npz files")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--method", choices=TRAINING, default="deepgum")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -34,17 +38,17 @@ def main() -> None:
     print(f"{len(beyond)} rows of AFLW2000 have an angle beyond {LIMIT:g} degrees")
     for groups in ("sample", "coordinate"):
         for seed in arguments.seeds:
-            found(arguments.data, arguments.out / f"{groups}-{seed}", groups, seed, beyond)
+            found(arguments.data, arguments.out / f"{groups}-{seed}", arguments.method, groups, seed, beyond)
 
 
-def found(data: Path, out: Path, groups: str, seed: int, beyond: np.ndarray) -> None:
+def found(data: Path, out: Path, method: str, groups: str, seed: int, beyond: np.ndarray) -> None:
     config = RunConfig.from_mapping(
         {
             "seed": seed,
             "data": {"name": "head-pose", "folder": str(data), "options": {"extra": "aflw2000.npz"}},
             "model": {"name": "mlp"},
-            "method": {"name": "deepgum-alternate", "groups": groups},
-            "training": {"batch_size": 128},
+            "method": {"name": method, "groups": groups},
+            "training": {"batch_size": 128} | TRAINING[method],
         }
     )
     posteriors = Posteriors.read(run(config, out).posteriors)

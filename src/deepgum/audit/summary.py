@@ -16,7 +16,7 @@ from deepgum.storage.disk import write_atomically
 from deepgum.storage.nested import build
 from deepgum.storage.upgrade import upgraded_options
 
-__all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round"]
+__all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round", "RunSummary"]
 
 FORMAT = "deepgum-audit 1"
 
@@ -88,6 +88,28 @@ class ReasonCount:
     name: str
     words: str
     flags: int
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The labels of one run: a day, a batch, a sensor, an annotator or a source.
+
+    Attributes
+    ----------
+    name : str
+    labels, flags : int
+        Number of labels that can be judged, and number of flagged labels.
+    share : Share
+        Share of wrong labels in the run, with a lower bound.
+    reason : str
+        The name of the most frequent reason of the flags; empty if no label is flagged.
+    """
+
+    name: str
+    labels: int
+    flags: int
+    share: Share
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -164,6 +186,10 @@ class AuditSummary:
         Error message for each sample that could not be read.
     backbone, inliers : str
         The origin of the predictions (`backbone`) and the chosen density of right labels (`inliers`), in words.
+    runs : tuple of RunSummary
+        The runs, from the largest share of wrong labels down, at most 1,000; empty if the runs are unknown.
+    n_runs : int
+        Number of all runs.
     weights : str
         The SHA-256 of the file of weights with which the networks began; empty if there is none, or in summaries of
         version 0.1.0.
@@ -193,6 +219,34 @@ class AuditSummary:
     seconds: float = 0.0
     version: str = ""
     weights: str = ""
+    runs: tuple[RunSummary, ...] = ()
+    n_runs: int = 0
+
+    @property
+    def flagged_runs(self) -> tuple[RunSummary, ...]:
+        """The runs of `runs` that have flagged labels."""
+        return tuple(run for run in self.runs if run.flags)
+
+    def other_runs(self, shown: int) -> str:
+        """Return a sentence on the runs that are not among the first `shown` of `flagged_runs`.
+
+        Examples
+        --------
+        >>> run = RunSummary("monday", 30, 0, Share.at_least(0.0, 0.0), "")
+        >>> summary = AuditSummary(DataSource("arrays"), 30, 30, 0, 0.0, None, "", (), runs=(run,), n_runs=1)
+        >>> summary.other_runs(0)
+        'No label of the only run is flagged.'
+        """
+        others = self.n_runs - shown
+        if not others:
+            return ""
+        which = "1 other run" if others == 1 else f"{others:,} other runs"
+        if len(self.flagged_runs) > shown or len(self.runs) < self.n_runs:
+            return f"And {which}."
+        if not shown:
+            which = "only run" if others == 1 else f"{others:,} runs"
+            return f"No label of the {which} is flagged."
+        return f"No label of the {which.removeprefix('1 ')} is flagged."
 
     def write(self, path: Path) -> None:
         """Write a JSON file atomically."""

@@ -70,7 +70,11 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option(
     "--mirror", type=click.Choice(["keep"]), help="Mirror images in training; labels such as ages stay the same."
 )
-@click.option("--keep-together", metavar="COLUMN", help="Column whose values stay in one fold: a person, a video.")
+@click.option(
+    "--keep-together",
+    metavar="COLUMN",
+    help="Column of runs: rows that stay in one fold and may be wrong together, such as a person, a day or a sensor.",
+)
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")

@@ -23,6 +23,7 @@ __all__ = ["score"]
 )
 @click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
 @click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
+@click.option("--runs", metavar="COLUMN", help="Samples whose labels may be wrong together: a day, a sensor, a source.")
 @click.option(
     "--period",
     multiple=True,
@@ -50,6 +51,7 @@ def score(
     groups: str | None,
     id: str | None,
     image: str | None,
+    runs: str | None,
     period: dict[str, float],
     swap: tuple[tuple[int, int], ...],
     unit: str,
@@ -86,6 +88,7 @@ def score(
     Examples:
       deepgum score predictions.csv
       deepgum score faces.parquet --groups landmark --image file --unit px --out scores.parquet
+      deepgum score sensors.csv --runs day
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
@@ -103,6 +106,7 @@ def score(
             groups=groups,
             id=id,
             image=image,
+            runs=runs,
             periods=period,
             swap_pairs=swap,
             unit=unit,

@@ -36,6 +36,7 @@ from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import Event, History, check_device, fit_deepgum
 from deepgum.training.result import check_training_data
+from deepgum.training.verdict import responsibilities_of
 
 __all__ = ["DeepGUMRegressor"]
 
@@ -289,7 +290,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         assert result.mixture is not None
         self.module_ = result.model
         self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
-        self.posterior_ = None
+        self.posterior_, self._verdict = None, result.verdict
         # Remove the listener, which may not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
@@ -389,9 +390,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
         if self.posterior_ is not None:
             return self._judge(data, self.posterior_).right
-        return self.mixture_.responsibilities(
-            compute_residuals(self.module_, data, precision=self.precision).double().numpy()
-        )
+        residuals = compute_residuals(self.module_, data, precision=self.precision).double()
+        return np.asarray(responsibilities_of(self._verdict, self.mixture_, residuals))
 
     def _judge(self, data: RegressionData, posterior: LabelPosterior) -> JudgedLabels:
         predictions = predict(self.module_, data, precision=self.precision).double().numpy()

@@ -7,14 +7,15 @@ m be the Mahalanobis distance of a residual of k coordinates, and S the scale ma
     p(delta) = pi f(delta; 0, S) + (1 - pi) g(m)
 
 where f is a density of `deepgum.posteriors.densities` and g the power law of `deepgum.posteriors.power_law`. If a part
-of a group is missing, f and g are the densities of the observed part.
+of a group is missing, f and g are the densities of the observed part. Skewed residuals are made symmetric first; see
+`deepgum.posteriors.skew`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from deepgum.mixture.partition import Partition
 from deepgum.posteriors.densities import Density, log_student
 from deepgum.posteriors.observed import Part, parts_of
 from deepgum.posteriors.power_law import PowerLaw
+from deepgum.posteriors.skew import Skew, symmetric
 
 __all__ = ["GroupMixture", "GroupMixtures", "PlacedStack", "Stack", "stacks_of"]
 
@@ -158,6 +160,9 @@ class GroupMixtures:
     ----------
     stacks : tuple of PlacedStack
     partition : tuple of tuples of int
+    skews : mapping of int to Skew
+        The skew of the residuals of some columns, which are groups of one coordinate. The mixtures describe the
+        symmetric residuals.
 
     Examples
     --------
@@ -170,6 +175,7 @@ class GroupMixtures:
 
     stacks: tuple[PlacedStack, ...]
     partition: Partition
+    skews: Mapping[int, Skew] = field(default_factory=dict)
 
     @classmethod
     def of(cls, groups: Sequence[GroupMixture], partition: Sequence[Sequence[int]]) -> GroupMixtures:
@@ -209,7 +215,7 @@ class GroupMixtures:
             PlacedStack(places, columns, replace(stack, radius=_longer(stack.radius, farthest[places])))
             for places, columns, stack in self.stacks
         )
-        return GroupMixtures(stacks, self.partition)
+        return replace(self, stacks=stacks)
 
     def log_right(self, residuals: Tensor) -> Tensor:
         """Return the log density (n, g) of right labels, log f(delta), at the observed coordinates of residuals."""
@@ -222,8 +228,16 @@ class GroupMixtures:
 
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
+        return self._mahalanobis(symmetric(residuals, self.skews))
+
+    def distance_between(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the Mahalanobis distance (n, g) between two residuals (n, d) of each sample, like `mahalanobis`."""
+        return self._mahalanobis(symmetric(first, self.skews) - symmetric(second, self.skews))
+
+    def _mahalanobis(self, values: Tensor) -> Tensor:
+        """Return the Mahalanobis distance (n, g) of symmetric residuals (n, d)."""
         found = []
-        for block in self._blocks(residuals):
+        for block in self._blocks(values):
             distances = torch.full((len(block), len(self.partition)), torch.nan, dtype=torch.float64)
             for places, columns, stack in self.stacks:
                 for part in parts_of(block[:, columns].transpose(0, 1)):
@@ -282,8 +296,9 @@ class GroupMixtures:
     def _evidence(self, residuals: Tensor) -> _Evidence:
         n, g = len(residuals), len(self.partition)
         evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
+        residuals = symmetric(residuals.to(torch.float64), self.skews)
         for places, columns, stack in self.stacks:
-            for part in parts_of(residuals.to(torch.float64)[:, columns].transpose(0, 1)):
+            for part in parts_of(residuals[:, columns].transpose(0, 1)):
                 squared = part.squared_distance(stack.scale)
                 right, wrong = stack.log_terms(part, squared)
                 volume = part.log_volume(stack.scale)[:, None].expand_as(squared)

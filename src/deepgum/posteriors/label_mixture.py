@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from deepgum.posteriors.densities import Density, Gaussian, words_of
 from deepgum.posteriors.group_mixtures import GroupMixtures
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.shares import REPLICATES, Share, shares_of
+from deepgum.posteriors.skew import find_skews, symmetric
 from deepgum.progress import Progress, part_of
 
 __all__ = ["LabelMixture"]
@@ -31,6 +32,9 @@ Values = NDArray[np.float64]
 
 MOST_ROWS = 200_000
 """Maximum number of rows of a stream that are kept to choose and fit densities."""
+
+SKIP = 2
+"""The skew is estimated with every second of the densities, which saves time."""
 
 _INFORMATIVE = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
@@ -83,6 +87,7 @@ class LabelMixture:
         inliers: Inliers = AUTO,
         intervals: bool = True,
         seed: int = 0,
+        may_be_skewed: bool = True,
         on_progress: Progress | None = None,
     ) -> LabelMixture:
         """Fit a mixture to residuals (n, d) in memory. NaN marks a missing label.
@@ -99,6 +104,8 @@ class LabelMixture:
             Whether to compute intervals of the shares. The bootstrap for the intervals takes most of the time.
         seed : int
             Seed of the bootstrap.
+        may_be_skewed : bool
+            Whether the residuals of right labels may be skewed; see `deepgum.posteriors.skew`.
         on_progress : callable, optional
             Called as ``on_progress(done, total)`` while densities are chosen, and during the bootstrap.
 
@@ -114,7 +121,15 @@ class LabelMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict contain the warning
             mixture.fit(residuals)
-        return cls._of(mixture, residuals, densities, seed, intervals=intervals, on_progress=on_progress)
+        return cls._of(
+            mixture,
+            residuals,
+            densities,
+            seed,
+            intervals=intervals,
+            may_be_skewed=may_be_skewed,
+            on_progress=on_progress,
+        )
 
     @classmethod
     def fit_batches(
@@ -147,18 +162,23 @@ class LabelMixture:
         seed: int,
         *,
         intervals: bool = True,
+        may_be_skewed: bool = True,
         on_progress: Progress | None = None,
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         g, gaussian, resolution = len(mixture.status_), Gaussian(), resolution_of(values)
         certain: dict[Density, float] = {gaussian: 1.0}
         is_plain = densities == (gaussian,)
+        is_informative = [status in _INFORMATIVE for status in mixture.status_]
+        judged = [columns for columns, each in zip(mixture.partition_, is_informative, strict=True) if each]
+        is_symmetric = is_plain or not may_be_skewed
+        skews = {} if is_symmetric else find_skews(values, judged, densities[::SKIP], resolution)
+        values = symmetric(values, skews)
         if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
             tried = candidates(AUTO) if is_plain else densities
             choice = choose(values, mixture, tried, part_of(on_progress, 0, 50), resolution=resolution)
-        is_informative = [status in _INFORMATIVE for status in mixture.status_]
         kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
         if is_plain:
             kinds = tuple("none" if each is MixtureStatus.NO_OUTLIERS else "uniform" for each in mixture.status_)
@@ -170,16 +190,19 @@ class LabelMixture:
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if each else given
             for kind, each, given in zip(kinds, is_informative, mixture.status_, strict=True)
         )
-        # Heavy tails of right labels may hide wrong labels, so the share is unknown.
+        # Heavy tails of right labels, or a long side, may hide wrong labels, so the share is unknown.
         is_known = [
-            each and not (kind == "none" and density.has_heavy_tails)
-            for each, kind, density in zip(is_informative, kinds, choice.densities, strict=True)
+            each and not (kind == "none" and (density.has_heavy_tails or columns[0] in skews))
+            for each, kind, density, columns in zip(
+                is_informative, kinds, choice.densities, mixture.partition_, strict=True
+            )
         ]
         shares, share = shares_of(
             values, fitted, kinds, is_known, plausible, seed,
             resolution=resolution, replicates=REPLICATES * intervals, on_progress=part_of(on_progress, 50, 50),
         )  # fmt: skip
         chosen = tuple(each and not is_plain for each in is_informative)
+        fitted = replace(fitted, skews=skews)
         return cls(mixture, fitted, choice, mixture.status_ if is_plain else status, shares, share, chosen)
 
     def density(self, group: int) -> Density:
@@ -200,8 +223,9 @@ class LabelMixture:
         return self.densities.groups[group].wrong.radius / math.sqrt(self._variances[group])
 
     def has_heavy_tails(self, group: int) -> bool:
-        """Return whether the tails of right labels are so heavy that they may hide wrong labels."""
-        return self.choice.densities[group].has_heavy_tails
+        """Return whether tails of right labels are so heavy, or one side so long, that they may hide wrong labels."""
+        is_skewed = self.densities.partition[group][0] in self.densities.skews
+        return self.choice.densities[group].has_heavy_tails or is_skewed
 
     def prior(self, group: int) -> float:
         """Return the prior pi of a group: the fitted share of right labels."""
@@ -212,7 +236,12 @@ class LabelMixture:
     @property
     def inliers(self) -> str:
         """A text that names the densities of right labels."""
-        return words_of(group.right for group in self.densities.groups)
+        words, skews = words_of(group.right for group in self.densities.groups), list(self.densities.skews.values())
+        if not skews:
+            return words
+        if len(self.status) == 1:
+            return f"{words}, {skews[0].words}"
+        return f"{words}, skewed in {len(skews)} of {len(self.status)} groups"
 
     @cached_property
     def covariances(self) -> tuple[Values, ...]:

@@ -93,6 +93,7 @@ def fit_interleaved(
         history=history,
         seconds=journal.seconds,
         index=tracker.index,
+        verdict=tracker.verdict,
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture import GaussianUniformMixture
+from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.residuals import predict
 from deepgum.training.history import History
 from deepgum.training.sgd_options import SGDOptions, check_device
@@ -28,11 +29,11 @@ class TrainingResult:
     residuals : Tensor (n, d)
         y - phi(x; w) of the training samples, in the targets' units.
     responsibilities : Tensor (n, g) of float64, or None
-        Probability that a label is right; None for a method without a mixture.
+        Probability that a label is right, from `verdict` or `mixture`; None for a method without a mixture.
     flags : Tensor (n, g) of bool, or None
         True for labels that are outliers by the rule of the method; None for a method without an outlier rule.
     mixture : GaussianUniformMixture or None
-        The fitted mixture, which can also compute responsibilities of other samples.
+        The mixture of eq. 1, which gave the weights of the last epoch or round.
     history : History
         Records of epochs and rounds.
     seconds : float
@@ -40,6 +41,9 @@ class TrainingResult:
     index : Tensor (n,) of int64
         Index of the sample in each row of the residuals. In one process, the indices are 0 to n - 1. In a training with
         several processes, each process has the rows of its own samples only.
+    verdict : LabelMixture or None
+        The densities that gave the responsibilities; it can also compute responsibilities of other samples. None if
+        `mixture` gave them: with the schedule "alternate" (Algorithm 1), or with densities that the user has set.
     """
 
     model: nn.Module
@@ -50,6 +54,7 @@ class TrainingResult:
     history: History
     seconds: float
     index: Tensor = None  # type: ignore[assignment]  # `__post_init__` replaces None by all samples
+    verdict: LabelMixture | None = None
 
     def __post_init__(self) -> None:
         if vars(self)["index"] is None:

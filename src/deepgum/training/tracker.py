@@ -23,6 +23,7 @@ from deepgum.errors import (
 from deepgum.losses import Loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.mixture import GaussianUniformMixture
+from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.processes import SOLO, Processes
 from deepgum.training.history import RoundRecord
 from deepgum.training.loop.criterion import SCORE_TOL, held_out_log_likelihood
@@ -41,6 +42,7 @@ from deepgum.training.samples.epoch import Epoch
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
+from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of
 from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
@@ -147,6 +149,8 @@ class ResponsibilityTracker:
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
+        self._is_weighted: Tensor | None = None
+        self._verdict: LabelMixture | None = None
         self._responsibilities: Tensor | None = None
         self._spread = None if targets is None else label_spread(targets)
         self._has_targets = targets is not None
@@ -182,25 +186,46 @@ class ResponsibilityTracker:
     def phase(self) -> str:
         """Name of the current objective in the history."""
         weighted = self._weights.has_labels
-        loss = self.options.weighted_loss if weighted else self.options.first_loss
+        loss = self.options.weighted_loss if weighted else self.options.first_loss_of(self._width)
         name = loss if isinstance(loss, str) else loss.name
         return f"weighted {name}" if weighted else name
 
     @property
     def responsibilities(self) -> Tensor:
-        """Probability (m, g) that each label is right, from the last `update`, in float64.
+        """Probability (m, g) that each label is right, from the residuals of the last `update`, in float64.
+
+        These are the verdict on the labels (see `verdict`). The weights of labels in the loss come from `mixture`.
 
         Raises
         ------
         NotFittedError
             In the warm-up.
         """
-        if self._responsibilities is None:
+        if self.mixture is None:
             raise NotFittedError(
                 f"The responsibilities should be read after the warm-up of {self.warmup_epochs} epochs. Found "
                 f"{self.epoch} completed epochs. Call `update` at the end of every epoch."
             )
+        if self._responsibilities is None:
+            self._judge()
+        assert self._responsibilities is not None
         return self._responsibilities
+
+    @property
+    def verdict(self) -> LabelMixture | None:
+        """The densities of right and wrong labels that describe the residuals of the last `update` best.
+
+        If right labels alone describe them well, the verdict is that no label is wrong: the status of the group is
+        `NO_OUTLIERS`, and no label is flagged. None if the options set the densities of eq. 1, which then gives the
+        responsibilities.
+
+        Raises
+        ------
+        NotFittedError
+            In the warm-up.
+        """
+        _ = self.responsibilities
+        return self._verdict
 
     @property
     def flags(self) -> Tensor:
@@ -319,8 +344,14 @@ class ResponsibilityTracker:
             # The record has the status. A single epoch of an unfinished training is no reason for a warning.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             self._fit.fit(self.residuals, self._weights.sample_weight, processes=self._owners.processes)
-        self._set_weights()
-        flagged = self._owners.processes.sum(self.flags.sum(dim=0))
+        weighted_epochs = max(0, self.epoch - self.warmup_epochs)
+        if weighted_epochs & (weighted_epochs - 1) == 0:  # 0 and the powers of 2, because a verdict takes time
+            self._is_weighted = groups_to_weight(self._fit, self.residuals, *self._sharing)
+        flags = self._set_weights()
+        flagged = self._owners.processes.sum(flags.sum(dim=0))
+        if self._owners.processes.world_size > 1:
+            # All processes judge together here, because one process alone may read the responsibilities later.
+            self._judge()
         assert self.mixture is not None
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
@@ -356,6 +387,7 @@ class ResponsibilityTracker:
             "spread": self._spread,
             "residuals": self.residuals,
             "mixture": None if self._fit is None else self._fit.state_dict(),
+            "is_weighted": self._is_weighted,
             "seen": self._current.state_dict(),
         }
 
@@ -385,20 +417,36 @@ class ResponsibilityTracker:
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self._width = state["width"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
-        self.mixture = self._fit = self._responsibilities = None
+        self.mixture = self._fit = self._verdict = self._responsibilities = None
         self._weights.set_labels(None)
+        self._is_weighted = state["is_weighted"]
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._set_weights()
         self._current.load_state_dict(state["seen"])
 
-    def _set_weights(self) -> None:
+    @property
+    def _sharing(self) -> tuple[Tensor | None, Processes]:
+        return self._weights.sample_weight, self._owners.processes
+
+    def _set_weights(self) -> Tensor:
+        """Compute the weights of the next epoch, and return the flags (m, g) of eq. 1."""
         assert self._fit is not None
         assert self.residuals is not None
         # `_fit` stays without leniency, because the next EM starts from its covariances.
         self.mixture = with_leniency(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
-        self._responsibilities = self.mixture.responsibilities(self.residuals)
-        self._weights.set_labels(coordinate_weights(self.mixture, self._responsibilities, self.options).float())
+        responsibilities = self.mixture.responsibilities(self.residuals)
+        weights = coordinate_weights(self.mixture, responsibilities, self.options, self._is_weighted)
+        self._weights.set_labels(weights.float())
+        self._verdict = self._responsibilities = None
+        return flags_of(self.mixture, self.residuals, responsibilities)
+
+    def _judge(self) -> None:
+        assert self._fit is not None
+        assert self.mixture is not None
+        assert self.residuals is not None
+        self._verdict = fit_verdict(self._fit, self.residuals, *self._sharing)
+        self._responsibilities = responsibilities_of(self._verdict, self.mixture, self.residuals)
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
@@ -407,5 +455,6 @@ class ResponsibilityTracker:
             given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
             total, count = self._owners.processes.sum(given).tolist()
             self._spread = total / count if count else None
-        loss = self.options.weighted_loss if self._weights.has_labels else self.options.first_loss
+        options = self.options
+        loss = options.weighted_loss if self._weights.has_labels else options.first_loss_of(targets.shape[1])
         return label_loss(loss, self.options, self._spread)

@@ -89,8 +89,15 @@ def flags_of(mixture: GaussianUniformMixture, residuals: Tensor, responsibilitie
     return (responsibilities < 0.5) & has_label(mixture, residuals)
 
 
-def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor, options: DeepGUMOptions) -> Tensor:
+def coordinate_weights(
+    mixture: GaussianUniformMixture,
+    responsibilities: Tensor,
+    options: DeepGUMOptions,
+    is_weighted: Tensor | None = None,
+) -> Tensor:
     """Return the weights (n, d) of labels in the loss, from the responsibilities (n, g).
+
+    All weights of a group are 1 if the mask `is_weighted` (g,) is False for the group.
 
     All weights of a group are 1 if EM finds no inliers in the group, if the group has too few labels, or if even a
     residual of 0 would be flagged. The network has then not yet learned the labels of the group, and with weights near
@@ -102,6 +109,8 @@ def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor
         group_of[list(coordinates)] = group
     at_zero = mixture.responsibilities(responsibilities.new_zeros(1, d))[0]
     unusable = torch.tensor([status in _UNUSABLE for status in mixture.status_], device=at_zero.device)
+    if is_weighted is not None:
+        unusable = unusable | ~is_weighted.to(unusable.device)
     usable = torch.where(unusable | (at_zero < 0.5), 1.0, responsibilities)
     weights = usable[:, group_of] ** options.responsibility_power
     least = options.least_weight

@@ -191,3 +191,16 @@ def test_escape_sequences_in_ids_do_not_reach_the_terminal(ages):
     assert "\\x1b[2J0\\u202e" in output
     assert "\x1b" not in output
     assert "\u202e" not in output
+
+
+def test_runs_are_listed_worst_first(ages):
+    frame = pd.read_csv(ages)
+    frame["age"] = frame["pred_age"] + np.random.default_rng(1).normal(0, 1, 300)
+    frame["batch"] = [f"[b]batch {row // 20}" for row in range(300)]
+    frame.loc[20:39, "age"] += 40 * np.random.default_rng(2).normal(size=20)
+    frame.to_csv(ages, index=False)
+    output = done(ages, "--runs", "batch")
+    assert "[b]batch 1" in output
+    assert "No label of the 14 other runs is flagged." in output
+    assert "far from the prediction" in output
+    assert "should be a column of the table" in refused(ages, "--runs", "sensor")

@@ -31,6 +31,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.label_scale import LabelScale
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.runs.run_names import Runs
 
 __all__ = ["audit_labels"]
 
@@ -72,7 +73,8 @@ def audit_labels(
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
     keep_together : sequence, length n, optional
-        One value per row. Rows with the same value stay in one fold, for example all rows of one person. Rows with the
+        One value per row. Rows with the same value are a run: they stay in one fold, and may be wrong together, for
+        example all rows of one day, sensor or annotator. The summary then counts the flags of each run. Rows with the
         same features always stay in one fold.
     periods, unit, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
@@ -144,6 +146,7 @@ def audit_labels(
         if len(targets.names) > 1:  # this regressor accepts one target only
             regressor = MultiOutputRegressor(regressor)
     together_with = _with_copies(n, keep_together, copies)
+    runs = None if keep_together is None else Runs.of(keep_together)
 
     def units_of(scale: LabelScale) -> LabelUnits:
         return LabelUnits(given.values, targets, scale=scale)
@@ -169,7 +172,7 @@ def audit_labels(
         most_rounds=most_rounds,
         periods=targets.periods,
         units=units,
-        noise=LocalNoise(features.values),
+        noise=LocalNoise(features.values, None if runs is None else runs.numbers),
         inliers=inliers,
         seed=random_state,
         on_round=on_round,
@@ -185,7 +188,7 @@ def audit_labels(
         scale=scale,
         conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit)
+    predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit, runs=runs)
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 

@@ -17,6 +17,7 @@ from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.runs.run_names import Runs
 from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 
@@ -40,6 +41,8 @@ class OutOfFoldPredictions:
     evidence : Evidence
     unit : float
         Factor that converts residuals to the unit of the labels, for a typical sample.
+    runs : Runs or None
+        The runs of the samples.
     """
 
     targets: Targets
@@ -48,6 +51,7 @@ class OutOfFoldPredictions:
     crossfit: CrossFit
     evidence: Evidence = field(default_factory=Evidence)
     unit: float = 1.0
+    runs: Runs | None = None
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -90,5 +94,6 @@ class OutOfFoldPredictions:
                 unit=factor * crossfit.scale,
                 spread=None if np.isnan(crossfit.spread).all() else crossfit.spread * group_factor,
                 evidence=self.evidence,
+                runs=self.runs,
             ),
         )

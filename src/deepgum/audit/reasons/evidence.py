@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.posteriors.runs.run_level import RunLevel
+
 __all__ = ["Evidence", "Sizes"]
 
 Values = NDArray[np.float64]
@@ -33,8 +35,11 @@ class Evidence:
         Ids of samples with identical content and different labels.
     sizes : callable or None
         A function that returns image sizes in the unit of the labels, given the rows of flagged samples; see `Sizes`.
+    runs : RunLevel or None
+        The runs of the samples, and what they tell; None if the runs are unknown.
     """
 
     copies: Sequence[Sequence[int]] = ()
     conflicts: Sequence[Sequence[str]] = ()
     sizes: Sizes | None = None
+    runs: RunLevel | None = None

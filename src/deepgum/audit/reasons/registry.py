@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from deepgum.audit.reasons.axes import Axes
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.copies import Copy
+from deepgum.audit.reasons.drift import Drift
 from deepgum.audit.reasons.fallbacks import Off, Shifted
 from deepgum.audit.reasons.foreign import Foreign
 from deepgum.audit.reasons.hard import Hard
@@ -23,6 +24,7 @@ REASONS: Mapping[str, Reason] = {
     reason.name: reason
     for reason in (
         Copy(),
+        Drift(),
         Swapped(),
         Foreign(),
         Unit(),
@@ -56,7 +58,7 @@ def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tup
     Examples
     --------
     >>> [reason.name for reason in all_reasons()]
-    ['copy', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
+    ['copy', 'drift', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
     """
     if isinstance(added, str) or not isinstance(added, Sequence):
         raise InvalidParameterError(parameter, f"a list of reasons, or of paths {PATH!r}", added)

@@ -9,7 +9,7 @@ before the pipeline starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.predictions import Fault, check_predictions, rows_to_check
+from deepgum.audit.predictions import check_predictions, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
@@ -28,9 +28,12 @@ from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge
+from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
+from deepgum.posteriors.runs.run_level import RunLevel
+from deepgum.posteriors.runs.run_names import Runs
 from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress, part_of
 
@@ -56,6 +59,8 @@ class Batch:
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
+    runs : Runs or None
+        The runs of the samples; see `deepgum.posteriors.runs`. Only a batch with all samples may have runs.
     """
 
     ids: Sequence[str]
@@ -65,6 +70,7 @@ class Batch:
     unit: Values | float = 1.0
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    runs: Runs | None = None
 
 
 class Predictions(Protocol):
@@ -196,6 +202,8 @@ def score_predictions(
     faults = check_predictions(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
     spikes = predictions.spikes
+    # Predictions that cannot judge labels flag none, like a group without a verdict.
+    is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
     tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
@@ -205,12 +213,19 @@ def score_predictions(
             settled = None
             if spikes is not None and spikes.any:
                 settled = spikes.settled(batch.given, batch.predicted, targets.partition)
-            probabilities = posterior.posterior(batch.comparison)
-            scored = _scored(batch, targets, posterior, probabilities, faults, settled)
+            probabilities, status, level = posterior.posterior(batch.comparison), posterior.status, None
+            if settled is not None:
+                probabilities = replace(probabilities, right=np.where(settled, 1.0, probabilities.right))
+            if batch.runs is not None:
+                told = [place for place, each in enumerate(status) if can_judge(each) and not is_blind[place]]
+                level = RunLevel.fit(posterior, batch.comparison, probabilities, batch.runs, told)
+                probabilities, status = level.posterior, level.status
+                batch = replace(batch, evidence=replace(batch.evidence, runs=level))
+            scored = _scored(batch, targets, posterior, probabilities.right, status, is_blind)
             labels = _with_reasons(scored, batch, targets, posterior, probabilities, reasons, progress)
             if progress is not None:
                 progress(1, 1)
-            tally.add(labels, settled)
+            tally.add(labels, settled, level)
             yield labels
 
     labels = deliver(parts())
@@ -227,19 +242,14 @@ def _scored(
     batch: Batch,
     targets: Targets,
     posterior: KindMixture,
-    probabilities: KindPosterior,
-    faults: Sequence[Fault | None],
-    settled: NDArray[np.bool_] | None,
+    right: Values,
+    status: Sequence[MixtureStatus],
+    is_blind: NDArray[np.bool_],
 ) -> ScoredLabels:
     """Return the labels of a batch with their scores, without suggestions."""
     residuals, given, predicted = batch.comparison.residuals, batch.given, batch.predicted
-    right = probabilities.right
-    if settled is not None:
-        right = np.where(settled, 1.0, right)
-    # Predictions that cannot judge labels flag none, like a group without a verdict.
-    is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
     right = np.where(is_blind & ~np.isnan(right), 0.5, right)
-    judgeable = np.array([can_judge(status) for status in posterior.status]) & ~is_blind
+    judgeable = np.array([can_judge(each) for each in status]) & ~is_blind
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     nothing = np.broadcast_to(np.nan, given.shape)

@@ -16,9 +16,10 @@ from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.runs.run_names import Runs
 from deepgum.progress import Progress
 
 __all__ = ["Scored", "score_labels"]
@@ -56,6 +57,7 @@ def score_labels(
     *,
     groups: Groups | None = None,
     ids: Sequence[object] | None = None,
+    runs: Sequence[object] | None = None,
     target_names: Sequence[str] | None = None,
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
@@ -83,6 +85,9 @@ def score_labels(
     ids : sequence, length n, optional
         Unique names of the samples. By default, the index of `targets` if the index has no repeated value, otherwise
         numbers from 0.
+    runs : sequence, length n, optional
+        One value per sample. Samples with the same value are a run, whose labels may be wrong together: a day, a batch,
+        a sensor, an annotator or a source. The summary then counts the flags of each run.
     target_names : sequence of str, length d, optional
         Names of the targets. By default, the columns of `targets` if `targets` is a frame, otherwise y0, y1 ...
     periods : mapping of str to float, or sequence of float, optional
@@ -142,7 +147,15 @@ def score_labels(
     sample_ids = row_names(n, ids, given)
     described = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     check_samples(names, sample_ids, given.values, predicted.values)
-    batch = Batch(sample_ids, given.values, predicted.values, described.comparison(given.values, predicted.values))
+    if runs is not None and len(runs) != n:
+        raise InvalidDataError(f"`runs` should have length {n}, one value per sample. Found {len(runs)}.")
+    batch = Batch(
+        sample_ids,
+        given.values,
+        predicted.values,
+        described.comparison(given.values, predicted.values),
+        runs=None if runs is None else Runs.of(runs),
+    )
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(
         ArrayPredictions(batch, described, inliers, seed),

@@ -26,10 +26,12 @@ from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
+from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.runs.run_names import Runs
 from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 from deepgum.storage.output import check_file
@@ -73,6 +75,7 @@ def score_table(
     groups: Groups | None = None,
     id: str | None = None,
     image: str | None = None,
+    runs: str | None = None,
     periods: Mapping[str, float] | None = None,
     swap_pairs: Sequence[tuple[int, int]] = (),
     unit: str = "",
@@ -102,6 +105,9 @@ def score_table(
         the image files. If there is no `image` column either, the names are the positions of the rows.
     image : str, optional
         Column of image files, relative to the folder of the table. For flagged samples, the size of the image is read.
+    runs : str, optional
+        Column of runs, whose labels may be wrong together: a day, a batch, a sensor, an annotator or a source. See
+        `score_labels`. The table must fit in memory.
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
@@ -121,7 +127,7 @@ def score_table(
     ------
     InvalidParameterError, InvalidDataError
         In the same cases as in `score_labels`; the message names the first invalid cell. Also if a file cannot be read,
-        columns cannot be paired, or `out` is the table itself.
+        columns cannot be paired, `out` is the table itself, or a table that does not fit in memory has runs.
     DiskFullError
         If a disk cannot hold the numbers of a long table.
 
@@ -146,7 +152,7 @@ def score_table(
     rules = all_reasons(reasons)
     if out is not None:
         check_file(out, suffixes=(), inputs=[path])
-    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image)
+    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = _source(layout, targets)
     provenance = Provenance(data, seed, begun)
@@ -178,6 +184,12 @@ def score_table(
             for _ in parts:
                 pass
 
+    if runs is not None:
+        expected = f"left out for a table with more than {in_memory:,} numbers"
+        hint = (
+            "The shares of runs need all rows in memory. Score a part of the columns, or raise `in_memory` in Python."
+        )
+        raise InvalidParameterError("runs", expected, runs, hint)
     say(f"The table has more than {in_memory:,} numbers: the table is read once, and then scored in batches.")
     with Spool(None if out is None else out.parent) as spool:
         spool.write(chain(parts, rows))
@@ -220,7 +232,14 @@ class _BatchBuilder:
     def batch(self, rows: Rows) -> Batch:
         sizes = None if rows.images is None else self.images.sizes(rows.images)
         comparison = self.targets.comparison(rows.given, rows.predicted)
-        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, comparison, evidence=Evidence(sizes=sizes))
+        return Batch(
+            self.ids.names_of(rows),
+            rows.given,
+            rows.predicted,
+            comparison,
+            evidence=Evidence(sizes=sizes),
+            runs=None if rows.runs is None else Runs.of(rows.runs),
+        )
 
 
 @dataclass(frozen=True, eq=False)

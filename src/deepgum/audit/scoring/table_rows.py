@@ -33,8 +33,8 @@ class Layout:
     path : Path
     pairs : tuple of Pair
         The targets. The x and y of a landmark are next to each other.
-    id, image : str or None
-        Column of ids and column of image files; None if there is no such column.
+    id, image, runs : str or None
+        Column of ids, column of image files and column of runs; None if there is no such column.
 
     Examples
     --------
@@ -51,6 +51,7 @@ class Layout:
     pairs: tuple[Pair, ...]
     id: str | None
     image: str | None
+    runs: str | None = None
 
     @classmethod
     def of(
@@ -62,6 +63,7 @@ class Layout:
         groups: Groups | None = None,
         id: str | None = None,
         image: str | None = None,
+        runs: str | None = None,
     ) -> Layout:
         """Find the layout of a table from the names of its columns; see `find_pairs` for `pred` and `target`.
 
@@ -71,18 +73,18 @@ class Layout:
         ------
         InvalidParameterError, InvalidDataError
             If the columns cannot be read or paired (see `column_names`, `find_pairs`), or the table has no column with
-            the name in `id` or in `image`.
+            the name in `id`, in `image` or in `runs`.
         """
         columns = column_names(path)
-        for parameter, name in (("id", id), ("image", image)):
+        for parameter, name in (("id", id), ("image", image), ("runs", runs)):
             if name is not None and name not in columns:
                 found = f"The table has {listing(columns, most=20)}."
                 raise InvalidParameterError(parameter, "a column of the table", name, found)
         if id is None and "id" in columns:
             id = "id"
-        pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image) if name is not None])
+        pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image, runs) if name is not None])
         order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
-        return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image)
+        return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image, runs)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """All columns that are read, each column once."""
-        named = [name for name in (self.id, self.image) if name is not None]
+        named = [name for name in (self.id, self.image, self.runs) if name is not None]
         return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
 
 
@@ -108,6 +110,8 @@ class Rows:
         Values of the id column, or of the image column if there is no id column.
     images : sequence of str or None
     given, predicted : arrays (n, d)
+    runs : sequence of str or None
+        Values of the column of runs.
     """
 
     places: Sequence[str]
@@ -115,6 +119,7 @@ class Rows:
     images: Sequence[str] | None
     given: Values
     predicted: Values
+    runs: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -128,7 +133,7 @@ class Rows:
             return None if lists[0] is None else [text for part in lists for text in part]
 
         given, predicted = (np.concatenate([getattr(part, name) for part in parts]) for name in ("given", "predicted"))
-        return cls(texts("places") or [], texts("names"), texts("images"), given, predicted)
+        return cls(texts("places") or [], texts("names"), texts("images"), given, predicted, texts("runs"))
 
 
 def read_rows(layout: Layout) -> Iterator[Rows]:
@@ -146,7 +151,8 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
         _check_predictions(table, layout.pairs, given, predicted)
         images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
         names = images if layout.id is None else table.texts(layout.id)
-        yield Rows(table.places, names, images, given, predicted)
+        runs = None if layout.runs is None else table.texts(layout.runs)
+        yield Rows(table.places, names, images, given, predicted, runs)
 
 
 def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, predicted: Values) -> None:

@@ -17,17 +17,22 @@ from deepgum._version import __version__
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
-from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
+from deepgum.audit.scoring.run_table import runs_worst_first
+from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round, RunSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge, group_verdict, overall_verdict
 from deepgum.label_scale import LabelScale
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.runs.run_level import RunLevel
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.spikes import Spikes
 from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.wording import percent
 
 __all__ = ["Flag", "Provenance", "Tally", "worst_of"]
+
+MOST_RUNS = 1000
+"""Maximum number of runs in a summary."""
 
 
 class Flag(NamedTuple):
@@ -127,9 +132,21 @@ class Tally:
         self._right = np.zeros(g)
         self._kinds: Counter[str] = Counter()
         self._worst: list[tuple[float, float, int, Flag]] = []
+        self._status, self._changes = posterior.status, (False,) * g
+        self._runs: list[RunSummary] = []
 
-    def add(self, labels: ScoredLabels, settled: NDArray[np.bool_] | None = None) -> None:
-        """Count the labels and flags of a batch. `settled` (n, g) are the labels that are right without a density."""
+    def add(
+        self, labels: ScoredLabels, settled: NDArray[np.bool_] | None = None, level: RunLevel | None = None
+    ) -> None:
+        """Count the labels and flags of a batch.
+
+        `settled` (n, g) are the labels that are right without a density. `level` is given if the runs of all samples
+        are known; then there is only one batch.
+        """
+        if level is not None:
+            self._status, self._changes = level.status, level.changes
+            judged = [place for place in range(len(self._labels)) if self._can_judge(place)]
+            self._runs = runs_worst_first(labels, level.runs, judged)
         if settled is not None:
             self._settled += settled.sum(axis=0)
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
@@ -143,7 +160,7 @@ class Tally:
         self._samples += len(labels)
 
     def _can_judge(self, group: int) -> bool:
-        return self._faults[group] is None and can_judge(self._posterior.status[group])
+        return self._faults[group] is None and can_judge(self._status[group])
 
     def _rank(self, labels: ScoredLabels, place: Place) -> tuple[float, float, int]:
         row = (self._samples + place[0]) * len(self._targets.partition) + place[1]
@@ -184,6 +201,8 @@ class Tally:
             seed=provenance.seed,
             seconds=time.perf_counter() - provenance.begun,
             version=__version__,
+            runs=tuple(self._runs[:MOST_RUNS]),
+            n_runs=len(self._runs),
         )
 
     def _share(self, groups: Sequence[GroupSummary]) -> Share | None:
@@ -193,13 +212,13 @@ class Tally:
         if not total:
             return None
         share = self._posterior.share
-        if share is not None and not any(self._faults):
+        if share is not None and not any(self._faults) and not any(self._changes):
             return share.of_part(1 - sum(group.settled for group in known) / total)
         return Share.mean([group.share for group in known], [group.labels for group in known])
 
     def _group(self, place: int) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit
-        status, share = self._posterior.status[place], self._posterior.shares[place]
+        status, share = self._status[place], self._posterior.shares[place]
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         fault, settled = self._faults[place], int(self._settled[place])
         remark = "" if self._spikes is None else self._spikes.words(self._targets.partition[place], settled, labels)
@@ -208,6 +227,8 @@ class Tally:
             share, remark = None, ""
         elif share is not None and settled:
             share = share.of_part(1 - settled / labels)
+        if fault is None and self._changes[place] and labels:
+            share = _at_least_found(share, (flags - right) / labels)
         covariance = posterior.covariances[place].tolist()
         return GroupSummary(
             name=self._targets.group_names[place],
@@ -247,6 +268,18 @@ class Tally:
             return ""
         first, *others = parts
         return "; ".join([f"{first} of the labels fit", *(f"{each[0].lower()}{each[1:]}" for each in others)]) + "."
+
+
+def _at_least_found(share: Share | None, found: float) -> Share:
+    """Return the share of wrong labels, which is at least the share of flagged labels that are expected to be wrong.
+
+    Runs that the mixture of the first level does not know may have more wrong labels than this mixture counts.
+    """
+    if share is None:
+        return Share.at_least(found, found)
+    if found <= share.low:
+        return share
+    return Share.at_least(found, max(found, share.estimate))
 
 
 def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:

@@ -30,6 +30,7 @@ from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.run_data import request_of
 from deepgum.periods import unrolled
+from deepgum.posteriors.runs.run_names import Runs
 
 __all__ = ["AuditData", "load_audit_data"]
 
@@ -92,6 +93,12 @@ class AuditData:
         same value.
         """
         return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
+
+    @property
+    def runs(self) -> Runs | None:
+        """The runs of the samples: the column that the user names. Data sets without such a column have no runs."""
+        named = self.source.options.get("keep_together")
+        return None if named is None or self.pool.keep_together is None else Runs.of(self.pool.keep_together)
 
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:

@@ -139,7 +139,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         most_rounds=config.audit.rounds,
         periods=data.targets.periods,
         units=_units(data),
-        noise=LocalNoise(np.asarray(data.pool.data.inputs)) if data.pool.data.inputs.ndim == 2 else None,
+        noise=_noise(data),
         inliers=config.audit.inliers,
         seed=config.run.seed,
         on_round=observer.round_finished,
@@ -196,7 +196,14 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
             sizes=None if pictures is None else ImageSizes(pictures.folder).sizes(pictures.names),
         ),
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
+        runs=data.runs,
     )
+
+
+def _noise(data: AuditData) -> LocalNoise | None:
+    """Return the local noise of features; None for images."""
+    inputs, runs = data.pool.data.inputs, data.runs
+    return LocalNoise(np.asarray(inputs), None if runs is None else runs.numbers) if inputs.ndim == 2 else None
 
 
 def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun: float) -> Provenance:

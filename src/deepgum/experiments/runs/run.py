@@ -181,6 +181,8 @@ def _verdict(result: TrainingResult, posteriors: Posteriors, predictions: Predic
     rows = rows_to_check(*predictions.labels.shape)
     fault = check_group(predictions.labels[rows], predictions.predicted[rows], predictions.names)
     status = None if result.mixture is None else result.mixture.status_
+    if result.verdict is not None:
+        status = result.verdict.status
     return training_verdict(status, posteriors.group_names, flagged, fault)
 
 

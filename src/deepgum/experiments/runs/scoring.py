@@ -133,11 +133,21 @@ def _detection(
     if not truth.any():
         return dict.fromkeys(names)
     norms, r = posteriors.residual_norms, posteriors.responsibilities
-    # -r has the same order as 1 - r, but has no ties where 1 - r is rounded to 1. Groups without labels are NaN.
-    ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
+    ranking = norms if r is None else _ranking(r, norms)
     displacement = by_group(cell.corruption.displacement, groups)
     scores = detection_scores(ranking, result.flags, truth, displacement, moved)
     return {name: getattr(scores, name) for name in names}
+
+
+def _ranking(responsibilities: NDArray[np.float64], norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks (n, g), the highest for the label that is most probably wrong; NaN for groups without labels.
+
+    Labels of the same probability are ranked by the length of the residual.
+    """
+    order = np.lexsort((norms.ravel(), -responsibilities.ravel()))
+    ranks = np.empty(norms.size)
+    ranks[order] = np.arange(norms.size)
+    return np.where(np.isnan(norms), np.nan, ranks.reshape(norms.shape))
 
 
 def _known(score: Score, factor: float = 1.0) -> float | None:

@@ -120,7 +120,7 @@ def _is_resolved(
     """Return whether the labels that the kind explains are far apart after the kind and after the decoy."""
     with np.errstate(all="ignore"):
         after = [comparison.residuals_of(each.undo(comparison.given, comparison)) for each in (kind, decoy)]
-        apart = after[0] - after[1]
-    known = np.where(np.isfinite(apart), apart, np.nan)
-    distance = mixtures.mahalanobis(torch.from_numpy(known)).numpy()[:, list(groups)].ravel()[explained]
+    known = np.isfinite(after[0]) & np.isfinite(after[1])
+    pair = (torch.from_numpy(np.where(known, each, np.nan)) for each in after)
+    distance = mixtures.distance_between(*pair).numpy()[:, list(groups)].ravel()[explained]
     return bool(np.nanmedian(distance) >= RESOLVED) if np.isfinite(distance).any() else False

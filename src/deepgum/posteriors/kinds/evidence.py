@@ -69,9 +69,9 @@ def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures, log_b
     possible = missing | np.isfinite(after)
     after = np.where(missing, np.nan, np.where(possible, after, 0.0))
     possible_groups = np.stack([possible[:, list(c)].all(axis=1) for c in comparison.partition], axis=1)
-    harmed = _distance(error - truth, mixtures) >= HARM
+    harmed = _distance(error, truth, mixtures) >= HARM
     share = np.maximum(harmed.sum(axis=0) / np.maximum(comparison.labelled.sum(axis=0), 1), _LEAST_HARMED)
-    does_harm = _distance(after - own, mixtures) >= HARM
+    does_harm = _distance(after, own, mixtures) >= HARM
     right = mixtures.log_right(torch.from_numpy(after)).numpy()
     if log_base is None:
         log_base = mixtures.log_density(torch.from_numpy(own)).numpy()
@@ -80,10 +80,11 @@ def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures, log_b
     return np.where(is_used & (ratio > _LEAST_LOG_RATIO), ratio, -np.inf)
 
 
-def _distance(differences: Values, mixtures: GroupMixtures) -> Values:
-    """Return the Mahalanobis distances (n, g) of differences (n, d); 0 where a difference is unknown."""
-    known = np.where(np.isfinite(differences), differences, np.nan)
-    return np.asarray(np.nan_to_num(mixtures.mahalanobis(torch.from_numpy(known)).numpy()))
+def _distance(first: Values, second: Values, mixtures: GroupMixtures) -> Values:
+    """Return the Mahalanobis distances (n, g) between residuals (n, d); 0 where a residual is unknown."""
+    known = np.isfinite(first) & np.isfinite(second)
+    pair = (torch.from_numpy(np.where(known, each, np.nan)) for each in (first, second))
+    return np.asarray(np.nan_to_num(mixtures.distance_between(*pair).numpy()))
 
 
 @dataclass(frozen=True, eq=False)

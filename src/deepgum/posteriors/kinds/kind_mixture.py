@@ -21,6 +21,7 @@ from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.kinds.whose_error import WhoseError
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.shares import Share
+from deepgum.posteriors.skew import Skew
 from deepgum.progress import Progress
 
 __all__ = ["Admitted", "KindMixture", "KindPosterior"]
@@ -191,6 +192,9 @@ class KindMixture:
     ) -> KindMixture:
         """Return the mixture with the kinds that the data prove; this mixture if there are none.
 
+        Labels with a lost digit are all too small, so they may look like the long side of skewed right labels. If there
+        are no kinds beside skewed right labels, kinds are tried beside symmetric ones. They must explain the long side.
+
         Parameters
         ----------
         comparison : Comparison
@@ -206,7 +210,47 @@ class KindMixture:
         """
         residuals = comparison.residuals if residuals is None else residuals
         comparison = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        kinds, groups = kinds_for(comparison, taught=taught) if kinds is None else kinds, _groups(comparison)
+        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
+        common: Any = {"kinds": kinds, "inliers": inliers, "intervals": intervals, "seed": seed}
+        found = self._with_kinds(comparison, residuals, taught=taught, is_trusted=is_trusted, **common)
+        if found.admitted or not self.base.densities.skews:
+            return found
+        base = LabelMixture.fit(
+            residuals, _groups(comparison), inliers=inliers, intervals=False, seed=seed, may_be_skewed=False
+        )
+        found = KindMixture(base)._with_kinds(
+            comparison, residuals, taught=taught, is_trusted=is_trusted, may_be_skewed=False, **common
+        )
+        return found if found.admitted and found._explains(self.base.densities.skews, comparison) else self
+
+    def _explains(self, skews: Mapping[int, Skew], comparison: Comparison) -> bool:
+        """Return whether most errors of known kinds move residuals to the long sides of skewed residuals."""
+        probabilities, long, total = self.posterior(comparison).kinds, 0.0, 0.0
+        for each, probability in zip(self.admitted, probabilities, strict=True):
+            with np.errstate(all="ignore"):
+                moved = comparison.residuals - comparison.residuals_of(each.kind.undo(comparison.given, comparison))
+            for place, columns in enumerate(comparison.partition):
+                if columns[0] in skews:
+                    weight = np.nan_to_num(probability[:, place])
+                    total += float(weight.sum())
+                    long += float(weight[moved[:, columns[0]] * skews[columns[0]].slant > 0].sum())
+        return long > total / 2
+
+    def _with_kinds(
+        self,
+        comparison: Comparison,
+        residuals: Values,
+        *,
+        kinds: Sequence[Kind],
+        inliers: Inliers,
+        taught: bool,
+        is_trusted: bool,
+        intervals: bool,
+        seed: int,
+        may_be_skewed: bool = True,
+    ) -> KindMixture:
+        """Return the mixture with the kinds that the data prove; this mixture if there are none."""
+        groups = _groups(comparison)
         current, rng = self, np.random.default_rng(seed)
         for number in range(REFITS):
             admitted = current._choose(kinds, comparison, is_trusted=is_trusted)
@@ -217,7 +261,14 @@ class KindMixture:
             ]
             found = KindMixture(current.base, admitted)
             undone = found._undone(comparison, residuals, rng)
-            base = LabelMixture.fit(undone, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
+            base = LabelMixture.fit(
+                undone,
+                groups,
+                inliers=inliers,
+                intervals=intervals and is_last,
+                seed=seed,
+                may_be_skewed=may_be_skewed,
+            )
             # Residuals of known errors are farther away than all residuals to which `base` is fitted.
             reaching = base.densities.reaching(torch.from_numpy(comparison.residuals))
             current = KindMixture(replace(base, densities=reaching), admitted)

@@ -21,6 +21,7 @@ __all__ = ["page_content"]
 
 _PANELS = 6
 _LISTED = 500
+_RUNS = 50
 
 
 def page_content(
@@ -57,6 +58,8 @@ def page_content(
             for place in shown
         ],
         "shares": _shares(summary),
+        "runs": summary.flagged_runs[:_RUNS],
+        "reason_words": {each.name: each.words for each in summary.reasons},
         "history": _history(summary),
         "calibration": calibration,
         "reliability": _reliability(calibration),

@@ -13,13 +13,16 @@ from rich.text import Text
 
 from deepgum.audit.scoring.pairs import Pair
 from deepgum.audit.scoring.tally import Flag
-from deepgum.audit.summary import AuditSummary, GroupSummary
+from deepgum.audit.summary import AuditSummary, GroupSummary, ReasonCount, RunSummary
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
 from deepgum.report.terminal.printable import printable
 from deepgum.wording import percent
 
-__all__ = ["group_table", "next_steps", "scores", "worst_table"]
+__all__ = ["MOST_RUNS", "group_table", "next_steps", "run_table", "scores", "worst_table"]
+
+MOST_RUNS = 20
+"""Maximum number of runs in the output."""
 
 _EITHER = "A flagged label is far from its prediction. If predictions fail as badly, either of the two may be wrong."
 
@@ -55,6 +58,11 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
         head.append(f": {listing([f'{pair.target} by {pair.predicted}' for pair in pairs])}")
     parts: list[RenderableType] = [head, group_table(summary.groups), Text(summary.verdict, style="bold")]
     parts += [Text(f"- {line}") for line in _remarks(summary)]
+    if summary.runs:
+        shown = summary.flagged_runs[:MOST_RUNS]
+        parts += [Text(""), Text("Runs", style="bold")]
+        parts += [run_table(shown, summary.reasons)] if shown else []
+        parts += [Text(others)] if (others := summary.other_runs(len(shown))) else []
     if worst:
         unit = f", in {summary.data.unit}" if summary.data.unit else ""
         parts += [Text(""), Text(f"The least probable labels{unit}", style="bold"), worst_table(worst), Text(_EITHER)]
@@ -75,6 +83,25 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
         table.add_row(
             Text(printable(group.name)), f"{group.labels:,}", f"{group.flags:,}", _expected(group), Text(_share(group))
         )
+    return table
+
+
+def run_table(runs: Sequence[RunSummary], reasons: Sequence[ReasonCount]) -> Table:
+    """Return a table with one row per run.
+
+    The columns are the numbers of labels and of flags, the share of wrong labels, and the most frequent reason, in the
+    words of `reasons`.
+    """
+    words = {each.name: each.words for each in reasons}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold", max_width=40)
+    for heading in ("labels", "flagged", "share wrong"):
+        table.add_column(heading, justify="right")
+    table.add_column("most frequent reason")
+    for run in runs:
+        least = f"at least {percent(run.share.low)} %"
+        texts = (run.name, f"{run.labels:,}", f"{run.flags:,}", least, words.get(run.reason, run.reason))
+        table.add_row(*(Text(printable(text)) for text in texts))
     return table
 
 

@@ -33,6 +33,30 @@ def test_noise_that_differs_between_samples_is_recovered() -> None:
         assert (residuals / scale_of(features, residuals))[part].std() == pytest.approx(0.9, abs=0.2)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_the_mean_noise_hardly_counts_where_noise_differs_by_orders_of_magnitude(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = rng.uniform(size=(1500, 2))
+    noise = np.where(features[:, :1] < 0.5, 0.01, 1.0)
+    found = scale_of(features, noise * rng.normal(size=noise.shape))
+    quiet = features[:, 0] < 0.4
+    # With the usual weight the scale would be at least 10 / 40 of the mean noise, 0.35.
+    assert np.median(found[quiet]) < 0.1
+    assert np.median(found[features[:, 0] > 0.6]) == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_mean_noise_counts_as_usual_where_noise_differs_little(share: float) -> None:
+    features, _, residuals = case()
+    wrong = np.random.default_rng(1).random(residuals.shape) < share
+    residuals = np.where(wrong, 20.0, residuals)
+    right = (~wrong).astype(float)
+    found = scale_of(features, residuals, right)
+    mean = (right * residuals**2).sum() / right.sum()
+    # No scale is below that of forty labels without noise, ten of which stand for the mean.
+    assert found.min() ** 2 > 10 / 60 * mean
+
+
 def test_the_scale_is_that_of_a_plain_loop_over_neighbours() -> None:
     features, _, residuals = case(120)
     rng = np.random.default_rng(1)
@@ -119,3 +143,40 @@ def test_the_jackknife_is_larger_far_from_the_training_samples() -> None:
     # The variance of a fitted line grows with the squared distance from the mean: 1 + 16 times here.
     assert found[1, 0] > 4 * found[0, 0]
     assert jackknife([at, at, at], 3).tolist() == [[0.0], [0.0]]
+
+
+def test_neighbours_are_the_nearest_of_other_runs() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(200, 2))
+    runs = np.sort(rng.integers(0, 6, size=200))
+    features[:, 0] += runs  # rows of a run are neighbours
+    found = LocalNoise(features, runs)._around
+    standard = (features - features.mean(axis=0)) / features.std(axis=0)
+    for row in range(200):
+        distance = np.linalg.norm(standard - standard[row], axis=1)
+        distance[runs == runs[row]] = np.inf
+        assert set(found[row]) == set(np.argsort(distance)[: found.shape[1]])
+    assert found.shape[1] == 30
+
+
+def test_a_run_of_wrong_labels_is_not_taken_for_noise() -> None:
+    features, _, _ = case(600)
+    features = features[np.argsort(features[:, 0])]
+    runs = np.repeat(np.arange(20), 30)
+    rng = np.random.default_rng(4)
+    residuals = rng.normal(size=(600, 1))
+    residuals[runs == 5] *= 10
+    ones, zeros, predictions = np.ones((600, 1)), np.zeros((600, 1)), rng.normal(size=(600, 1))
+    alone, others = (
+        LocalNoise(features, known).scale(residuals, ones, predictions, zeros)[runs == 5].mean()
+        for known in (None, runs)
+    )
+    assert others < 0.7 * alone
+
+
+def test_a_single_run_has_the_mean_noise() -> None:
+    features, _, residuals = case(50)
+    scale = LocalNoise(features, np.zeros(50, dtype=np.intp)).scale(
+        residuals, np.ones((50, 1)), features[:, :1], np.zeros((50, 1))
+    )
+    np.testing.assert_allclose(scale, np.sqrt(np.mean(residuals**2)))

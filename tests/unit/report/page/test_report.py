@@ -13,6 +13,7 @@ from PIL import Image
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
+from deepgum.audit.summary import RunSummary
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.posteriors.shares import Share
@@ -334,3 +335,13 @@ def test_labels_made_wrong_on_purpose_give_a_reliability_section(audited):
     audited.calibration_file.write_text("{")
     with pytest.raises(InvalidDataError, match="calibration"):
         page_of(audited)
+
+
+def test_runs_with_flags_are_listed_with_their_reasons(audited):
+    share = Share.at_least(0.4, 0.6)
+    runs = (RunSummary(HOSTILE[3], 30, 12, share, "off"), RunSummary("day 2", 30, 0, Share.at_least(0.0, 0.0), ""))
+    page = page_of(rewritten(audited, runs=runs, n_runs=2))
+    assert f"{HOSTILE[3]} 30 12 60.0 % 40.0 %" in page.words
+    assert "No label of the other run is flagged." in page.words
+    assert ("a", {"href": "#runs"}) in page.elements
+    assert ("a", {"href": "#runs"}) not in page_of(audited).elements
