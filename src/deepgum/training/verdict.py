@@ -18,7 +18,7 @@ from deepgum.posteriors.densities import StudentT
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.processes import SOLO, Processes
 
-__all__ = ["MOST_ROWS", "fit_verdict", "groups_to_weight", "responsibilities_of"]
+__all__ = ["MOST_ROWS", "fit_verdict", "groups_to_weight", "responsibilities_of", "rows_of_all"]
 
 MOST_ROWS = 20_000
 """Maximum number of rows, over all processes, for which densities are compared."""
@@ -64,7 +64,7 @@ def fit_verdict(
     """
     if _has_own_settings(mixture):
         return None
-    rows = _rows(residuals, sample_weight, processes)
+    rows = rows_of_all(residuals, sample_weight, processes)
     return LabelMixture.fit(rows, [list(group) for group in mixture.partition_], intervals=False)
 
 
@@ -98,7 +98,7 @@ def groups_to_weight(
     if not single or _has_own_settings(mixture):
         return is_weighted
     columns = [mixture.partition_[place][0] for place in single]
-    rows = _rows(residuals[:, columns], sample_weight, processes)
+    rows = rows_of_all(residuals[:, columns], sample_weight, processes)
     found = LabelMixture.fit(rows, "coordinate", inliers=EARLY_DENSITY, intervals=False)
     is_weighted[single] = torch.tensor([status is not MixtureStatus.NO_OUTLIERS for status in found.status])
     return is_weighted
@@ -122,7 +122,7 @@ def _has_own_settings(mixture: GaussianUniformMixture) -> bool:
     return any(given[name] != default[name] for name in _SETTINGS)
 
 
-def _rows(residuals: Tensor, sample_weight: Tensor | None, processes: Processes) -> NDArray[np.float64]:
+def rows_of_all(residuals: Tensor, sample_weight: Tensor | None, processes: Processes) -> NDArray[np.float64]:
     """Return at most `MOST_ROWS` rows of all processes, evenly spread, the same in each process.
 
     A row with the weight 2 counts as two rows, if all weights are whole numbers. Otherwise there are as many rows as

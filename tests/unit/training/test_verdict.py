@@ -99,7 +99,7 @@ def test_rows_of_all_processes_are_judged_and_at_most_a_limit(monkeypatch: pytes
     rows = torch.arange(10.0)[:, None]
 
     def found(processes: Processes, weight: Tensor | None = None) -> list[float]:
-        return verdict._rows(rows, weight, processes)[:, 0].tolist()
+        return verdict.rows_of_all(rows, weight, processes)[:, 0].tolist()
 
     two = cast("Processes", _Two())
     assert found(two) == [*range(10), *range(100, 110)]
@@ -110,9 +110,9 @@ def test_rows_of_all_processes_are_judged_and_at_most_a_limit(monkeypatch: pytes
 
 def test_a_whole_weight_is_a_number_of_copies() -> None:
     rows, weight = torch.arange(4.0)[:, None], torch.tensor([2, 0, 1, 3.0])
-    assert verdict._rows(rows, weight, SOLO)[:, 0].tolist() == [0, 0, 2, 3, 3, 3]
+    assert verdict.rows_of_all(rows, weight, SOLO)[:, 0].tolist() == [0, 0, 2, 3, 3, 3]
     fractions = torch.tensor([0.4, 0.0, 0.3, 0.3])
-    assert verdict._rows(rows, fractions, SOLO)[:, 0].tolist() == [0, 2, 3]
+    assert verdict.rows_of_all(rows, fractions, SOLO)[:, 0].tolist() == [0, 2, 3]
 
 
 def test_labels_of_one_coordinate_are_weighted_only_if_wrong_labels_are_proven() -> None:
