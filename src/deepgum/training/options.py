@@ -63,9 +63,11 @@ class DeepGUMOptions:
         landmarks in fractions of the image's side, -log(224) for pixels of a 224-pixel image, -log(w) for a range of
         width w. With a `tol` of 0, EM takes exactly `max_iter` steps.
     first_loss : {"auto", "cauchy", "l1", "l2", "cross-entropy"}, Loss or path
-        Loss of the first fit, which has no responsibilities yet. The paper uses "l2". "auto" is "l1" for labels of one
-        coordinate, and "cauchy" for labels of several coordinates. From a label far from its prediction, a network
-        learns nothing with the Cauchy loss, unless the label has other coordinates. The name "cauchy" stands for the
+        Loss of the first fit, which has no responsibilities yet. The paper uses "l2". "auto" is "cauchy" for labels of
+        several coordinates. For labels of one coordinate, it is the loss of Student's t, whose scale and degrees of
+        freedom follow the residuals after every epoch; in Algorithm 1 it is "l1". From a label far from its prediction,
+        a network learns nothing with the Cauchy loss, unless the label has other coordinates. The name "cauchy" stands
+        for the
         Cauchy loss with the scale of `cauchy_scale`. A `Loss` object, or a loss given by its path
         "package.module:name", has its own scale.
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}, Loss or path
@@ -149,6 +151,8 @@ class DeepGUMOptions:
 
     def first_loss_of(self, coordinates: int | None) -> str | Loss:
         """Return the first loss for labels with a number of coordinates; None if the number is not known yet.
+
+        A `ResponsibilityTracker` replaces "auto" for labels of one coordinate by a loss that follows the residuals.
 
         Examples
         --------

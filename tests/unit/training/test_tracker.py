@@ -558,3 +558,16 @@ def test_a_short_training_has_a_short_warm_up_and_a_longer_warm_up_is_refused() 
     assert [record.phase for record in result.history.epochs] == ["cauchy"] * 2 + ["weighted l1"] * 2
     with pytest.raises(InvalidParameterError, match="`warmup_epochs` should be at most `epochs_max = 4`"):
         fit_deepgum(network(), train, validation, options=DeepGUMOptions(warmup_epochs=5), sgd=short)
+
+
+def test_the_first_loss_of_one_coordinate_follows_the_residuals() -> None:
+    residuals = residuals_of()[:, :1]
+    tracker, index = ResponsibilityTracker(N, targets=residuals), torch.arange(N)
+    tracker.loss(torch.zeros(N, 1), residuals, index)
+    tracker.update()
+    found = tracker.loss(torch.zeros(N, 1), residuals, index)
+    torch.testing.assert_close(found, StudentTLoss.fit(residuals, 1.0)(residuals))
+    # A tracker that resumes has the same loss.
+    other = ResponsibilityTracker(N, targets=residuals)
+    other.load_state_dict(tracker.state_dict())
+    torch.testing.assert_close(other.loss(torch.zeros(N, 1), residuals, index), found, rtol=0, atol=0)
