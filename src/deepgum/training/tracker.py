@@ -20,7 +20,7 @@ from deepgum.errors import (
     differences,
     listing,
 )
-from deepgum.losses import Loss
+from deepgum.losses import Cauchy, Loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.losses.student_t import StudentTLoss
 from deepgum.mixture import GaussianUniformMixture
@@ -29,7 +29,7 @@ from deepgum.processes import SOLO, Processes
 from deepgum.training.history import RoundRecord
 from deepgum.training.loop.criterion import SCORE_TOL, held_out_log_likelihood
 from deepgum.training.loop.label_loss import label_loss, label_spread
-from deepgum.training.options import AUTO_LOSS, DeepGUMOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.samples.batch import (
     check_batch,
     check_finite,
@@ -188,9 +188,9 @@ class ResponsibilityTracker:
     def phase(self) -> str:
         """Name of the current objective in the history."""
         weighted = self._weights.has_labels
-        if not weighted and self.options.first_loss == AUTO_LOSS and self._width == 1:
+        if not weighted and self._follows_residuals(self._width):
             return StudentTLoss.name
-        loss = self.options.weighted_loss if weighted else self.options.first_loss_of(self._width)
+        loss = self.options.weighted_loss if weighted else self.options.first_loss
         name = loss if isinstance(loss, str) else loss.name
         return f"weighted {name}" if weighted else name
 
@@ -464,11 +464,15 @@ class ResponsibilityTracker:
         options = self.options
         if self._weights.has_labels:
             return label_loss(options.weighted_loss, options, self._spread)
-        if options.first_loss == AUTO_LOSS and targets.shape[1] == 1:
-            if self._first_loss is None:
-                self._first_loss = self._following_loss()
-            return self._first_loss
-        return label_loss(options.first_loss_of(targets.shape[1]), options, self._spread)
+        if not self._follows_residuals(targets.shape[1]):
+            return label_loss(options.first_loss, options, self._spread)
+        if self._first_loss is None:
+            self._first_loss = self._following_loss()
+        return self._first_loss
+
+    def _follows_residuals(self, coordinates: int | None) -> bool:
+        """Return whether the scale of the first loss follows the residuals; see `DeepGUMOptions.cauchy_scale`."""
+        return coordinates == 1 and self.options.first_loss == Cauchy.name and self.options.cauchy_scale is None
 
     def _following_loss(self) -> Loss:
         """Return the first loss of labels of one coordinate, whose scale follows the residuals."""
