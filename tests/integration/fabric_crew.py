@@ -26,6 +26,7 @@ from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_dee
 from deepgum.training.loop.fabric import FabricEngine
 from deepgum.training.state.checkpoint import Checkpoint
 from deepgum.training.tracker import ResponsibilityTracker
+from deepgum.training.verdict import responsibilities_of
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -93,7 +94,7 @@ def outcome(result: TrainingResult, train: RegressionData) -> dict[str, Any]:
         "residuals": result.residuals,
         "expected": (train.targets - predict(result.model, train))[result.index],
         "responsibilities": result.responsibilities,
-        "by_mixture": result.mixture.responsibilities(result.residuals),
+        "by_verdict": responsibilities_of(result.verdict, result.mixture, result.residuals),
         "mixture": result.mixture.state_dict(),
         "epochs": [(epoch.phase, epoch.train_loss, epoch.validation_score) for epoch in result.history.epochs],
     }
@@ -173,6 +174,8 @@ def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
     # A network that sees a mirrored image sees another one: its residual is that of the image it saw last.
     plain = compute_residuals(still, data)
     assert data.mirror is not None
+    assert tracker.mixture is not None
+    assert tracker.residuals is not None
     turned = data.mirror.images(torch.as_tensor(data.inputs))
     other = RegressionData.from_arrays(turned, data.mirror.targets(data.targets))
     return {
@@ -181,7 +184,7 @@ def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
         "plain": plain[tracker.index],
         "mirrored": data.mirror.residuals(compute_residuals(still, other))[tracker.index],
         "weights": tracker.weights(everything).flip(0),
-        "responsibilities": tracker.responsibilities,
+        "responsibilities": tracker.mixture.responsibilities(tracker.residuals),
     }
 
 

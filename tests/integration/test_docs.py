@@ -37,7 +37,7 @@ from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.mixture.partition import NAMES as GROUP_NAMES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
-from deepgum.training.options import AUTO_LOSS, RETURNS, UNSCALED
+from deepgum.training.options import RETURNS, UNSCALED
 from deepgum.training.schedules import EM_STARTS, RESTARTS, RULES
 from deepgum.training.schedules import SCHEDULES as SCHEDULES_OF_EM
 from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
@@ -155,7 +155,7 @@ def test_the_seed_is_the_only_key_before_the_sections():
         ("`[model]`", "cache_dtype", CACHE_DTYPES),
         ("`[method]`", "groups", GROUP_NAMES),
         ("`[method.schedule]`", "name", SCHEDULES_OF_EM),
-        ("`[method.options]`", "first_loss", (AUTO_LOSS, *UNSCALED)),
+        ("`[method.options]`", "first_loss", UNSCALED),
         ("`[method.options]`", "weighted_loss", UNSCALED),
         ("`[method.schedule]`", "restart", RESTARTS),
         ("`[method.schedule]`", "epoch_rule", RULES),

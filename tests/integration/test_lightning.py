@@ -282,9 +282,10 @@ def test_what_the_mixture_found_is_logged_once_there_is_one(tmp_path):
     lines = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text().splitlines()
     names, *rows = [line.split(",") for line in lines]
     table = [dict(zip(names, row, strict=True)) for row in rows]
+    mixture = module.tracker.mixture
     for name, expected in (
-        ("inlier_prior", module.tracker.mixture.inlier_prior_.mean().item()),
-        ("flagged_share", module.tracker.flags.float().mean().item()),
+        ("inlier_prior", mixture.inlier_prior_.mean().item()),
+        ("flagged_share", (mixture.responsibilities(module.tracker.residuals) < 0.5).float().mean().item()),
     ):
         logged = {int(row["epoch"]): float(row[name]) for row in table if row[name]}
         # Two epochs of warm-up, at whose end the first mixture is fitted.

@@ -91,7 +91,7 @@ def test_both_end_with_one_network_and_the_residuals_of_their_own_samples(tmp_pa
     tolerance = 0.02 if "precision" in more else 1e-5
     for part in (one, other):
         torch.testing.assert_close(part["residuals"], part["expected"], rtol=0, atol=tolerance)
-        torch.testing.assert_close(part["responsibilities"], part["by_mixture"], rtol=0, atol=0)
+        torch.testing.assert_close(part["responsibilities"], part["by_verdict"], rtol=0, atol=0)
     assert len(rows([one, other], "residuals")) == more.get("n", 100)
 
 

@@ -117,8 +117,7 @@ def build_losses(estimator: BaseEstimator, targets: Tensor) -> tuple[Loss, Loss]
         If a parameter of the estimator is invalid.
     """
     options, spread = build_options(estimator).with_imported_losses(), label_spread(targets)
-    first = options.first_loss_of(targets.shape[1])
-    return label_loss(first, options, spread), label_loss(options.weighted_loss, options, spread)
+    return label_loss(options.first_loss, options, spread), label_loss(options.weighted_loss, options, spread)
 
 
 def build_options(estimator: BaseEstimator) -> DeepGUMOptions:

@@ -115,8 +115,7 @@ def _run_round(
 ) -> None:
     """Run the SGD of one round: the first fit, or a fit weighted by the responsibilities of the best round."""
     options, best = training.settings, progress.best
-    first = options.first_loss_of(training.train.targets.shape[1])
-    loss = _loss(first if best is None else options.weighted_loss, training)
+    loss = _loss(options.first_loss if best is None else options.weighted_loss, training)
     # The weights are constant during the round, so that the scores of its epochs are comparable.
     weights = None if best is None else best.weights_of(best.residuals, options)
     objective = build_objective(loss, training.model, weights)

@@ -30,9 +30,6 @@ UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CR
 Losses of scaled residuals are excluded. They estimate a scale and suppress outliers, and the mixture already does so.
 """
 
-AUTO_LOSS = "auto"
-"""Name of a first loss that depends on the number of coordinates."""
-
 _SET_BY_TRAINING = {
     "groups": "`groups` is an option of `DeepGUMOptions`.",
     "degrees_of_freedom": "`degrees_of_freedom` is an option of the schedule.",
@@ -62,10 +59,8 @@ class DeepGUMOptions:
         `warm_start`. A number for `uniform` is the log density of one coordinate **in the targets' unit**: 0 for
         landmarks in fractions of the image's side, -log(224) for pixels of a 224-pixel image, -log(w) for a range of
         width w. With a `tol` of 0, EM takes exactly `max_iter` steps.
-    first_loss : {"auto", "cauchy", "l1", "l2", "cross-entropy"}, Loss or path
-        Loss of the first fit, which has no responsibilities yet. The paper uses "l2". "auto" is "l1" for labels of one
-        coordinate, and "cauchy" for labels of several coordinates. From a label far from its prediction, a network
-        learns nothing with the Cauchy loss, unless the label has other coordinates. The name "cauchy" stands for the
+    first_loss : {"cauchy", "l1", "l2", "cross-entropy"}, Loss or path
+        Loss of the first fit, which has no responsibilities yet. The paper uses "l2". The name "cauchy" stands for the
         Cauchy loss with the scale of `cauchy_scale`. A `Loss` object, or a loss given by its path
         "package.module:name", has its own scale.
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}, Loss or path
@@ -81,7 +76,10 @@ class DeepGUMOptions:
         multiplies the prediction and the target by r before it squares the error, which gives p = 2.
     cauchy_scale : float or None
         Scale of the Cauchy loss in the targets' unit. None means a quarter of the spread of the training labels (the
-        median over coordinates of the MAD scale), so that the network does not depend on the unit of the labels.
+        median over coordinates of the MAD scale), so that the network does not depend on the unit of the labels. From a
+        label far from its prediction, a network then learns nothing, unless the label has other coordinates. For labels
+        of one coordinate and the schedule "interleaved", None therefore means that the scale and the degrees of freedom
+        follow the residuals of the last epoch (`deepgum.losses.student_t`; one degree of freedom gives Cauchy).
     warmup_epochs : int or None
         Number of epochs of the first fit. With the schedule "alternate", None means an early stop as in Algorithm 1
         (section 4 of the paper has 3 epochs instead). With the schedule "interleaved", None means 5 epochs, but at most
@@ -109,7 +107,7 @@ class DeepGUMOptions:
     groups: Groups = "sample"
     schedule: Interleaved | Alternate | str = field(default_factory=Interleaved)
     mixture: GaussianUniformMixture = field(default_factory=GaussianUniformMixture)
-    first_loss: str | Loss = AUTO_LOSS
+    first_loss: str | Loss = "cauchy"
     weighted_loss: str | Loss = "l1"
     least_weight: float = 0.0
     responsibility_power: float = 1.0
@@ -146,18 +144,6 @@ class DeepGUMOptions:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeepGUMOptions) and self.to_mapping() == other.to_mapping()
-
-    def first_loss_of(self, coordinates: int | None) -> str | Loss:
-        """Return the first loss for labels with a number of coordinates; None if the number is not known yet.
-
-        Examples
-        --------
-        >>> DeepGUMOptions().first_loss_of(1), DeepGUMOptions().first_loss_of(10)
-        ('l1', 'cauchy')
-        """
-        if self.first_loss != AUTO_LOSS:
-            return self.first_loss
-        return "l1" if coordinates == 1 else "cauchy"
 
     def with_changes(self, **changes: Any) -> DeepGUMOptions:
         """Return the options with some options changed.
@@ -261,8 +247,7 @@ def _check_loss(parameter: str, loss: str | Loss) -> str | Loss:
     if loss == CROSS_ENTROPY or is_path(loss):
         return loss
     if isinstance(loss, str):
-        named = [AUTO_LOSS, *UNSCALED] if parameter == "first_loss" else UNSCALED
-        return check_choice(parameter, loss, [*named, PATH])
+        return check_choice(parameter, loss, [*UNSCALED, PATH])
     return _check_unscaled(parameter, loss)
 
 
@@ -296,9 +281,7 @@ def _change_mixture(mixture: GaussianUniformMixture, changes: Mapping[str, Any])
 PRESETS: Mapping[str, DeepGUMOptions] = MappingProxyType(
     {
         "default": DeepGUMOptions(),
-        "alternate": DeepGUMOptions(
-            schedule=Alternate(), mixture=GaussianUniformMixture(separation=0.0), first_loss="cauchy"
-        ),
+        "alternate": DeepGUMOptions(schedule=Alternate(), mixture=GaussianUniformMixture(separation=0.0)),
         "paper": DeepGUMOptions(
             schedule=Alternate(epoch_rule="weighted", round_rule="weighted"),
             mixture=GaussianUniformMixture(separation=0.0),

@@ -20,8 +20,9 @@ from deepgum.errors import (
     differences,
     listing,
 )
-from deepgum.losses import Loss
+from deepgum.losses import Cauchy, Loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
+from deepgum.losses.student_t import StudentTLoss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.processes import SOLO, Processes
@@ -42,7 +43,7 @@ from deepgum.training.samples.epoch import Epoch
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
-from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of
+from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of, rows_of_all
 from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
@@ -149,6 +150,7 @@ class ResponsibilityTracker:
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
+        self._first_loss: Loss | None = None
         self._is_weighted: Tensor | None = None
         self._verdict: LabelMixture | None = None
         self._responsibilities: Tensor | None = None
@@ -186,7 +188,9 @@ class ResponsibilityTracker:
     def phase(self) -> str:
         """Name of the current objective in the history."""
         weighted = self._weights.has_labels
-        loss = self.options.weighted_loss if weighted else self.options.first_loss_of(self._width)
+        if not weighted and self._follows_residuals(self._width):
+            return StudentTLoss.name
+        loss = self.options.weighted_loss if weighted else self.options.first_loss
         name = loss if isinstance(loss, str) else loss.name
         return f"weighted {name}" if weighted else name
 
@@ -336,6 +340,7 @@ class ResponsibilityTracker:
             self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
         self.residuals[self._owners.rows(index)] = residuals
         self.epoch += 1
+        self._first_loss = None
         if self.epoch < self.warmup_epochs:
             return None
         if self._fit is None:
@@ -417,6 +422,7 @@ class ResponsibilityTracker:
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self._width = state["width"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
+        self._first_loss = None
         self.mixture = self._fit = self._verdict = self._responsibilities = None
         self._weights.set_labels(None)
         self._is_weighted = state["is_weighted"]
@@ -456,5 +462,21 @@ class ResponsibilityTracker:
             total, count = self._owners.processes.sum(given).tolist()
             self._spread = total / count if count else None
         options = self.options
-        loss = options.weighted_loss if self._weights.has_labels else options.first_loss_of(targets.shape[1])
-        return label_loss(loss, self.options, self._spread)
+        if self._weights.has_labels:
+            return label_loss(options.weighted_loss, options, self._spread)
+        if not self._follows_residuals(targets.shape[1]):
+            return label_loss(options.first_loss, options, self._spread)
+        if self._first_loss is None:
+            self._first_loss = self._following_loss()
+        return self._first_loss
+
+    def _follows_residuals(self, coordinates: int | None) -> bool:
+        """Return whether the scale of the first loss follows the residuals; see `DeepGUMOptions.cauchy_scale`."""
+        return coordinates == 1 and self.options.first_loss == Cauchy.name and self.options.cauchy_scale is None
+
+    def _following_loss(self) -> Loss:
+        """Return the first loss of labels of one coordinate, whose scale follows the residuals."""
+        spread = self._spread or 1.0
+        if self.residuals is None:
+            return StudentTLoss(spread)
+        return StudentTLoss.fit(torch.from_numpy(rows_of_all(self.residuals, *self._sharing)), spread)

@@ -254,8 +254,10 @@ def test_missing_labels_have_no_influence_and_the_prior_as_probability() -> None
     without = quick(groups="coordinate").fit(X[there], y[there])
     np.testing.assert_array_equal(model.predict(X), without.predict(X))
     np.testing.assert_array_equal(model.inlier_probability_[there], without.inlier_probability_)
-    np.testing.assert_allclose(model.inlier_probability_[7:12], np.tile(model.mixture_.inlier_prior_, (5, 1)))
-    np.testing.assert_allclose(model.inlier_probability_[20:40, 1], model.mixture_.inlier_prior_[1])
+    assert model._verdict is not None
+    priors = [model._verdict.prior(group) for group in (0, 1)]
+    np.testing.assert_allclose(model.inlier_probability_[7:12], np.tile(priors, (5, 1)))
+    np.testing.assert_allclose(model.inlier_probability_[20:40, 1], priors[1])
     assert len(np.unique(model.inlier_probability_[20:40, 0])) > 10
 
 

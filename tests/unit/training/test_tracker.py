@@ -14,6 +14,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError, NotFittedError
 from deepgum.losses import L1, Cauchy
 from deepgum.losses.cauchy import CAUCHY_SHARE
+from deepgum.losses.student_t import StudentTLoss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.scale import mad_scale
 from deepgum.training import DeepGUMOptions, Interleaved, SGDOptions, fit_deepgum
@@ -335,8 +336,8 @@ def test_the_score_is_the_likelihood_of_the_best_mixture() -> None:
 def test_labels_of_one_dimension_have_one_coordinate() -> None:
     tracker = ResponsibilityTracker(8)
     found = tracker.loss(torch.zeros(4, 1), torch.arange(4.0), torch.arange(4))
-    # The mean of 0, 1, 2 and 3: the first loss of one coordinate is L1.
-    assert found.item() == 1.5
+    scale = mad_scale(torch.arange(4.0)[:, None]).item()
+    torch.testing.assert_close(found, StudentTLoss(scale)(torch.arange(4.0)[:, None]))
 
 
 def test_a_sample_can_occur_twice_and_its_last_residuals_count() -> None:
@@ -557,3 +558,16 @@ def test_a_short_training_has_a_short_warm_up_and_a_longer_warm_up_is_refused() 
     assert [record.phase for record in result.history.epochs] == ["cauchy"] * 2 + ["weighted l1"] * 2
     with pytest.raises(InvalidParameterError, match="`warmup_epochs` should be at most `epochs_max = 4`"):
         fit_deepgum(network(), train, validation, options=DeepGUMOptions(warmup_epochs=5), sgd=short)
+
+
+def test_the_first_loss_of_one_coordinate_follows_the_residuals() -> None:
+    residuals = residuals_of()[:, :1]
+    tracker, index = ResponsibilityTracker(N, targets=residuals), torch.arange(N)
+    tracker.loss(torch.zeros(N, 1), residuals, index)
+    tracker.update()
+    found = tracker.loss(torch.zeros(N, 1), residuals, index)
+    torch.testing.assert_close(found, StudentTLoss.fit(residuals, 1.0)(residuals))
+    # A tracker that resumes has the same loss.
+    other = ResponsibilityTracker(N, targets=residuals)
+    other.load_state_dict(tracker.state_dict())
+    torch.testing.assert_close(other.loss(torch.zeros(N, 1), residuals, index), found, rtol=0, atol=0)

@@ -87,32 +87,32 @@ def test_a_missing_label_has_the_prior_and_no_flag() -> None:
 
 
 class _Two:
-    """The first of two processes, each with the same rows."""
+    """The first of two processes; the rows of the second are larger by 100."""
 
     rank, world_size = 0, 2
 
     def exchange(self, parts: list[Tensor]) -> list[Tensor]:
-        return [parts[0], parts[0] + 100]
+        return [parts[0], parts[0] + torch.tensor([0.0, 100.0])]
 
 
 def test_rows_of_all_processes_are_judged_and_at_most_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.arange(10.0)[:, None]
 
     def found(processes: Processes, weight: Tensor | None = None) -> list[float]:
-        return verdict._rows(rows, weight, processes)[:, 0].tolist()
+        return verdict.rows_of_all(rows, weight, processes)[:, 0].tolist()
 
     two = cast("Processes", _Two())
-    assert found(two) == [*range(10), *range(100, 110)]
+    assert found(two) == [row + more for row in range(10) for more in (0, 100)]
     monkeypatch.setattr(verdict, "MOST_ROWS", 10)
-    assert found(two) == [1, 3, 5, 7, 9, 101, 103, 105, 107, 109]
+    assert found(two) == [row + more for row in range(0, 10, 2) for more in (0, 100)]
     assert found(SOLO) == list(range(10))
 
 
 def test_a_whole_weight_is_a_number_of_copies() -> None:
     rows, weight = torch.arange(4.0)[:, None], torch.tensor([2, 0, 1, 3.0])
-    assert verdict._rows(rows, weight, SOLO)[:, 0].tolist() == [0, 0, 2, 3, 3, 3]
+    assert verdict.rows_of_all(rows, weight, SOLO)[:, 0].tolist() == [0, 0, 2, 3, 3, 3]
     fractions = torch.tensor([0.4, 0.0, 0.3, 0.3])
-    assert verdict._rows(rows, fractions, SOLO)[:, 0].tolist() == [0, 2, 3]
+    assert verdict.rows_of_all(rows, fractions, SOLO)[:, 0].tolist() == [0, 2, 3]
 
 
 def test_labels_of_one_coordinate_are_weighted_only_if_wrong_labels_are_proven() -> None:
