@@ -203,9 +203,9 @@ def residuals(X: Values, y: Values, learner: BaseEstimator, seed: int) -> Rankin
 
 def ours(X: Values, y: Values, learner: BaseEstimator, seed: int) -> Ranking:
     labels = audit_labels(X, y, learner, random_state=seed).labels
-    # Labels of the same posterior, for example all those of 0 to a float, are ranked by distance.
-    order = np.lexsort((labels.mahalanobis[:, 0], -labels.responsibilities[:, 0]))
-    return order.argsort().astype(float), labels.flags[:, 0]
+    # Not the posteriors: in one dimension they rank the same, but for those that are all zero to a float, and for
+    # known kinds of wrong labels.
+    return labels.mahalanobis[:, 0], labels.flags[:, 0]
 
 
 METHODS: dict[str, Callable[[Values, Values, BaseEstimator, int], Ranking]] = {
