@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from deepgum import audit_labels
-from natural_tables import load, read
+from natural_tables import load, read, read_names
 
 
 def audit(name: dict[str, str], seed: int) -> dict[str, object]:
@@ -80,9 +80,7 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    tables = json.loads(arguments.tables.read_text(encoding="utf-8"))
-    names = [{part: table[part] for part in ("package", "item", "target")} for table in tables]
-    run(names, arguments.output, arguments.seeds)
+    run(read_names(arguments.tables), arguments.output, arguments.seeds)
 
 
 if __name__ == "__main__":

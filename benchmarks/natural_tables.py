@@ -277,6 +277,12 @@ def of_all(own: pd.DataFrame, column: str) -> str:
     return f" ({(own[column] * own.wrong).sum() / own.wrong.sum():.1%} of the labels of all tables)"
 
 
+def read_names(path: Path) -> list[dict[str, str]]:
+    """Return the names of the tables of a JSON list: package, item and target."""
+    tables = json.loads(path.read_text(encoding="utf-8"))
+    return [{part: table[part] for part in ("package", "item", "target")} for table in tables]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path, help="JSON list of tables: package, item, target")
@@ -292,9 +298,14 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    tables = json.loads(arguments.tables.read_text(encoding="utf-8"))
-    names = [{part: table[part] for part in ("package", "item", "target")} for table in tables]
-    run(names, arguments.output, arguments.seeds, arguments.methods, arguments.conditions, arguments.plain_dropout)
+    run(
+        read_names(arguments.tables),
+        arguments.output,
+        arguments.seeds,
+        arguments.methods,
+        arguments.conditions,
+        arguments.plain_dropout,
+    )
 
 
 if __name__ == "__main__":

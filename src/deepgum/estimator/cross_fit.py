@@ -143,7 +143,7 @@ def fit_cross_fit(
 
 @dataclass(frozen=True, eq=False)
 class _Lesson:
-    """What the networks are taught after labels were judged.
+    """The labels that the networks learn after a judgement, and the weights of these labels.
 
     Attributes
     ----------

@@ -70,13 +70,14 @@ class StudentTLoss(Loss):
             return cls(otherwise)
         best, found = -math.inf, cls(otherwise)
         for nu in FREEDOM:
-            scale = squares.mean().item() if nu == math.inf else start
-            for _ in range(STEPS * (nu != math.inf)):
-                weight = (nu + 1) / (nu + squares / scale)
-                scale = ((weight * squares).sum() / weight.sum()).item()
             if nu == math.inf:
+                scale = squares.mean().item()
                 density = -0.5 * (math.log(2 * math.pi * scale) + squares / scale)
             else:
+                scale = start
+                for _ in range(STEPS):
+                    weight = (nu + 1) / (nu + squares / scale)
+                    scale = ((weight * squares).sum() / weight.sum()).item()
                 peak = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi * scale)
                 density = peak - (nu + 1) / 2 * torch.log1p(squares / (nu * scale))
             if density.sum().item() > best:

@@ -136,3 +136,12 @@ def test_whether_labels_are_weighted_survives_a_resume() -> None:
     other = ResponsibilityTracker(N, options=tracker.options)
     other.load_state_dict(tracker.state_dict())
     assert other.weights(torch.arange(N)).eq(1).all()
+
+
+def test_densities_that_the_user_has_set_always_weight_labels() -> None:
+    right = heavy_tails()[:, :1]
+    tracker = tracker_of(right, groups="sample", mixture={"uniform": -4.8})
+    assert tracker.mixture is not None
+    expected = tracker.mixture.responsibilities(right).float()
+    assert (expected < 0.99).any()
+    torch.testing.assert_close(tracker.weights(torch.arange(N)), expected, rtol=0, atol=0)
