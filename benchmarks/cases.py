@@ -1,4 +1,4 @@
-"""The inputs that failed, from public reports: a table with what came before, what comes now, and the tests that hold it.
+"""Inputs that failed, from public reports: a table of what came before, what comes now, and the tests that hold it.
 
     python benchmarks/cases.py
     python benchmarks/cases.py --out docs/results/cases/README.md
@@ -14,7 +14,7 @@ from marked_tests import Change, run_marked
 CASES = {
     1: Change(
         '`score` with predictions of other rows, another scale or one constant: "No wrong labels were found"',
-        '"Nothing can be told", with the cause: other rows, a constant, an offset, another scale, the sign, learned by heart',
+        '"Nothing can be told", and the cause: other rows, a constant, an offset, another scale, the sign, ...',
     ),
     2: Change('`audit_labels` with features that say nothing: "No wrong labels were found"', '"Nothing can be told"'),
     3: Change('-9999, -1 or 0 for a missing label: "15 % wrong", and few of the wrong labels are found', ""),
