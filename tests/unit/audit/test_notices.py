@@ -10,20 +10,19 @@ from deepgum.audit.summary import AuditSummary
 from deepgum.report.page import write_report
 from deepgum.report.terminal.score import scores
 from deepgum.review.session import Review
-from tests.conftest import make_audit
 
 NOTICE = "12 labels have the very same value <-9999>: give --missing=-9999."
 
 
-def noticed(folder):
-    audit = make_audit(folder)
+def noticed(write_audit, folder):
+    audit = write_audit(folder)
     summary = replace(audit.summary(), notices=(NOTICE,))
     audit.write(summary, audit.labels(), audit.pictures())
     return audit, summary
 
 
-def test_notices_come_first_in_every_output(tmp_path):
-    audit, summary = noticed(tmp_path)
+def test_notices_come_first_in_every_output(write_audit, tmp_path):
+    audit, summary = noticed(write_audit, tmp_path)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(scores(summary, []))
     page = write_report(audit).read_text(encoding="utf-8")
@@ -38,8 +37,8 @@ def test_notices_come_first_in_every_output(tmp_path):
         assert 0 <= text.index(notice) < text.index(summary.verdict.rstrip("."))
 
 
-def test_summaries_keep_notices_and_old_ones_have_none(tmp_path):
-    audit, summary = noticed(tmp_path)
+def test_summaries_keep_notices_and_old_ones_have_none(write_audit, tmp_path):
+    audit, summary = noticed(write_audit, tmp_path)
     path = tmp_path / "summary.json"
     summary.write(path)
     assert AuditSummary.read(path) == summary == audit.summary()
