@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS, cross_fit
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
@@ -135,6 +136,8 @@ def audit_labels(
     check_same_index("X", features, "y", given)
     row_ids = row_names(n, ids, given, features)
     check_samples(targets.names, row_ids, given.values)
+    aside = Aside.of_labels(given.values, targets)
+    labels = aside.without(given.values)
     copies = content_groups(features.values).groups
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
@@ -149,23 +152,23 @@ def audit_labels(
     runs = None if keep_together is None else Runs.of(keep_together)
 
     def units_of(scale: LabelScale) -> LabelUnits:
-        return LabelUnits(given.values, targets, scale=scale)
+        return LabelUnits(labels, targets, scale=scale)
 
     def learner_of(scale: LabelScale) -> EstimatorLearner:
-        return EstimatorLearner(regressor, features.values, units_of(scale).taught(given.values))
+        return EstimatorLearner(regressor, features.values, units_of(scale).taught(labels))
 
-    scales = candidate_scales(given.values)
+    scales = candidate_scales(labels)
     if targets.periods is not None or n_folds * most_rounds + len(scales) > MOST_FITS:
         scales = scales[:1]
     fits = len(scales) if len(scales) > 1 else 0
     scale = choose_scale(
-        scales, given.values, learner_of, features.values,
+        scales, labels, learner_of, features.values,
         n_folds=n_folds, keep_together=together_with, seed=random_state,
     )  # fmt: skip
     units = units_of(scale)
     crossfit = cross_fit(
         learner_of(scale),
-        units.taught(given.values),
+        units.taught(labels),
         groups=targets.partition,
         keep_together=together_with,
         n_folds=n_folds,
@@ -188,7 +191,7 @@ def audit_labels(
         scale=scale,
         conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit, runs=runs)
+    predictions = OutOfFoldPredictions(targets, row_ids, given.values, units, crossfit, runs=runs, untaught=aside)
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 
