@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from deepgum.cli.common import (
+    APPLY_ORIENTATION,
     FOLDER,
     INLIERS,
     NAMES,
@@ -51,7 +52,8 @@ _KEYS = {
     "reasons": "audit.reasons",
     "seed": "seed",
 }
-_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
+_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root",
+            "apply_orientation")
 
 
 @click.command(short_help="Find the wrong labels of a data set with networks that did not learn from them.")
@@ -78,6 +80,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
+@APPLY_ORIENTATION
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
 @click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")

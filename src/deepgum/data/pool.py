@@ -64,7 +64,7 @@ class Pool:
         pictures = None
         if train.pictures is not None and test.pictures is not None:
             one, other = train.pictures, test.pictures
-            pictures = Pictures(Path(one.folder), one.names + other.names, one.squares + other.squares)
+            pictures = Pictures(Path(one.folder), one.names + other.names, one.squares + other.squares, reading=one.reading)
         data = replace(
             train,
             inputs=np.concatenate([np.asarray(train.inputs), np.asarray(test.inputs)]),

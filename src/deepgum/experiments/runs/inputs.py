@@ -11,7 +11,9 @@ import numpy as np
 from deepgum.data.archives import read_archive
 from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.listed_images import present_rows, readable_crops
+from deepgum.data.orientation import warn_of_orientation
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.table import row_ids
 from deepgum.errors import InvalidParameterError, listing
@@ -33,9 +35,13 @@ def read_images(
     *,
     skip_missing: bool,
     skip_unreadable: bool,
+    apply_orientation: bool,
     observer: Observer,
 ) -> tuple[RegressionData, list[Path]]:
     """Return the pair (images without labels, files of the images).
+
+    Pixels of more than 8 bits are scaled as in the training. If files note an orientation and `apply_orientation` is
+    false, a `DataNotice` says so.
 
     If the input is a table, each row gives one image with the id in the row, even if two rows name the same file. If
     the inputs are files and folders, a file is read once, even if both its path and its folder are given.
@@ -58,8 +64,10 @@ def read_images(
     channels, size, _ = signature.inputs
     folder = _common_folder(files)
     names = tuple(file.absolute().relative_to(folder).as_posix() for file in files)
-    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3)
-    crops, rows = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
+    reading = ImageReading(apply_orientation, {kind: (ends[0], ends[1]) for kind, ends in signature.ranges.items()})
+    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3, reading)
+    crops, rows, _, survey = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
+    warn_of_orientation(names, sorted(survey.orientations), applied=apply_orientation, stacklevel=4)
     unknown = np.full((len(rows), len(signature.targets)), np.nan)
     ids = [named[row][0] for row in rows]
     data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)
