@@ -190,6 +190,9 @@ class AuditSummary:
         The runs, from the largest share of wrong labels down, at most 1,000; empty if the runs are unknown.
     n_runs : int
         Number of all runs.
+    notices : tuple of str
+        Sentences on the data, which a reader must know before the verdict: each says what was found, and the option to
+        type. Empty in summaries of earlier versions.
     weights : str
         The SHA-256 of the file of weights with which the networks began; empty if there is none, or in summaries of
         version 0.1.0.
@@ -221,6 +224,7 @@ class AuditSummary:
     weights: str = ""
     runs: tuple[RunSummary, ...] = ()
     n_runs: int = 0
+    notices: tuple[str, ...] = ()
 
     @property
     def flagged_runs(self) -> tuple[RunSummary, ...]:
