@@ -52,8 +52,18 @@ _KEYS = {
     "reasons": "audit.reasons",
     "seed": "seed",
 }
-_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root",
-            "apply_orientation")
+_COLUMNS = (
+    "targets",
+    "image",
+    "features",
+    "landmarks",
+    "swap_pairs",
+    "mirror",
+    "keep_together",
+    "id",
+    "root",
+    "apply_orientation",
+)
 
 
 @click.command(short_help="Find the wrong labels of a data set with networks that did not learn from them.")

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import APPLY_ORIENTATION, FOLDER, PATH, SKIP_MISSING, SKIP_UNREADABLE, THREADS, TRUST, list_files, session
+from deepgum.cli.common import (
+    APPLY_ORIENTATION,
+    FOLDER,
+    PATH,
+    SKIP_MISSING,
+    SKIP_UNREADABLE,
+    THREADS,
+    TRUST,
+    list_files,
+    session,
+)
 
 __all__ = ["predict"]
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -55,7 +54,7 @@ class ImageReading:
     """
 
     apply_orientation: bool = False
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash((self.apply_orientation, *sorted(self.ranges.items())))
@@ -135,8 +134,8 @@ def survey_images(paths: Sequence[Path], on_progress: Callable[[int, int], None]
     Files with at most 8 bits per channel are not decoded. Files that cannot be read are passed over.
 
     The low end of a range is 0 and the high end is the largest number of as few bits as the pixels need: 4095 for
-    images of 12 bits in files of 16 bits. If all pixels lie close together, the range is that of the pixels. Floats
-    from 0 to 1 have the range 0 to 1, those from 0 to 255 the range 0 to 255, and others the range of the pixels.
+    images of 12 bits in files of 16 bits. Floats that fill more than a quarter of 0 to 1 or of 0 to 255 have this
+    range. In all other cases, and if all pixels lie close together, the range is that of the pixels.
 
     Parameters
     ----------
@@ -197,11 +196,11 @@ def _range(kind: str, low: float, high: float) -> tuple[float, float]:
     """Return the range that becomes 0 ... 255, for pixels of a kind from `low` to `high`."""
     if kind == "float":
         for top in (1.0, 255.0):
-            if 0 <= low and high <= top:
+            if low >= 0 and top / 4 < high <= top:
                 return 0.0, top
         return low, high
     top = 2.0 ** max(8, int(high).bit_length()) - 1 if high > 0 else 0.0
-    return (low, high) if low < 0 or high - low < top / 4 and high > low and high > 255 else (0.0, max(top, 255.0))
+    return (low, high) if low < 0 or (high - low < top / 4 and high > low and high > 255) else (0.0, max(top, 255.0))
 
 
 def _flat(image: Image.Image, ranges: Mapping[str, tuple[float, float]]) -> Image.Image:

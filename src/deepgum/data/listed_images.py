@@ -17,7 +17,7 @@ from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
 from deepgum.data.image_reading import ImageReading, ImageSurvey
 from deepgum.data.mirror import Mirror
-from deepgum.data.orientation import warn_of_orientation
+from deepgum.data.orientation import orientation_notice
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, UnreadableImageError, listing
@@ -163,7 +163,7 @@ def load_pool(
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
-    on_survey: Callable[[ImageSurvey], None] | None = None,
+    notices: Callable[[ImageSurvey], Sequence[str]] | None = None,
     stacklevel: int = 3,
 ) -> Pool:
     """Return the pool of the n images of a plan with their labels. The normaliser of every sample is 1.
@@ -184,8 +184,9 @@ def load_pool(
         See `Pool`.
     skip_unreadable, cache_dir, on_progress, stacklevel
         See `readable_crops`.
-    on_survey : callable, optional
-        Called as ``on_survey(survey)`` with the findings about the files of the plan.
+    notices : callable, optional
+        Function ``notices(survey)`` that returns the notices of the pool. It gets the findings about the files of the
+        plan. Each notice is also given as a `DataNotice`, a warning.
 
     Raises
     ------
@@ -193,8 +194,6 @@ def load_pool(
         See `readable_crops` and `load_crops`.
     """
     crops, rows, _, survey = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
-    if on_survey is not None:
-        on_survey(survey)
 
     def kept(values: Sequence[str]) -> tuple[str, ...]:
         return tuple(values[row] for row in rows)
@@ -209,7 +208,7 @@ def load_pool(
         pictures=replace(plan.pictures.subset(rows), reading=replace(plan.reading, ranges=survey.ranges)),
     )
     groups, parts = (None if each is None else kept(each) for each in (keep_together, parts))
-    return Pool(data, groups, parts)
+    return Pool(data, groups, parts).with_notices([] if notices is None else notices(survey), stacklevel + 1)
 
 
 def load_whole_images(
@@ -289,15 +288,15 @@ def load_whole_images(
         squares = [None if size is None else Square.around(0, size[0], 0, size[1], scale=1) for size in sizes]
         labels = _fractions(labels, squares)
 
-    def warn(survey: ImageSurvey) -> None:
-        warn_of_orientation(
+    def notices(survey: ImageSurvey) -> list[str]:
+        notice = orientation_notice(
             listed,
             sorted(survey.orientations),
             applied=apply_orientation,
             points=targets[rows] if landmarks else None,
             sizes={row: size for row, size in enumerate(sizes) if size is not None},
-            stacklevel=stacklevel + 3,
         )
+        return [notice] if notice else []
 
     return load_pool(
         CropPlan(folder, tuple(listed), tuple(squares), image_size, colour, reading),
@@ -310,7 +309,7 @@ def load_whole_images(
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
-        on_survey=warn,
+        notices=notices,
         stacklevel=stacklevel + 1,
     )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.errors import DataNotice, listing
+from deepgum.errors import listing
 
-__all__ = ["fits", "orientation_notice", "warn_of_orientation"]
+__all__ = ["fits", "orientation_notice"]
 
 _REMEDY = (
     "Viewers and browsers turn such images. If the labels were marked on turned images, give --apply-orientation "
@@ -95,18 +94,3 @@ def _only_one_fits(
             read, other = fits(points[row], (width, height)), fits(points[row], (height, width))
             here, there = here + (read and not other), there + (other and not read)
     return here, there
-
-
-def warn_of_orientation(
-    names: Sequence[str],
-    oriented: Sequence[int],
-    *,
-    applied: bool,
-    points: NDArray[np.float64] | None = None,
-    sizes: Mapping[int, tuple[int, int]] | None = None,
-    stacklevel: int = 2,
-) -> None:
-    """Give `orientation_notice` as a warning, if there is one."""
-    notice = orientation_notice(names, oriented, applied=applied, points=points, sizes=sizes)
-    if notice:
-        warnings.warn(notice, DataNotice, stacklevel=stacklevel + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
 from deepgum.data.image_reading import ImageReading
 from deepgum.data.listed_images import present_rows, readable_crops
-from deepgum.data.orientation import warn_of_orientation
+from deepgum.data.orientation import orientation_notice
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.table import row_ids
-from deepgum.errors import InvalidParameterError, listing
+from deepgum.errors import DataNotice, InvalidParameterError, listing
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.network import Signature
@@ -67,7 +68,9 @@ def read_images(
     reading = ImageReading(apply_orientation, {kind: (ends[0], ends[1]) for kind, ends in signature.ranges.items()})
     plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3, reading)
     crops, rows, _, survey = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
-    warn_of_orientation(names, sorted(survey.orientations), applied=apply_orientation, stacklevel=4)
+    notice = orientation_notice(names, sorted(survey.orientations), applied=apply_orientation)
+    if notice:
+        warnings.warn(notice, DataNotice, stacklevel=3)
     unknown = np.full((len(rows), len(signature.targets)), np.nan)
     ids = [named[row][0] for row in rows]
     data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)
