@@ -102,7 +102,7 @@ class ReviewedLabels:
         return Path(os.path.abspath(self.pictures_for(program).file(row)))
 
     def sizes(self, rows: Sequence[int], program: str) -> dict[int, tuple[int, int]]:
-        """Return a mapping from each row to the width and height of its picture, in pixels.
+        """Return a mapping from each row to the width and height of its picture as it is shown, in pixels.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class ReviewedLabels:
         for row in rows:
             try:
                 with open_image(self.file(row, program)) as image:
-                    sizes[row] = image.size
+                    sizes[row] = self.pictures_for(program).reading.size(image)
             except (UnreadableImageError, OSError) as error:
                 unreadable.append(f"'{self.pictures_for(program).names[row]}' ({error})")
         if unreadable:
