@@ -148,6 +148,8 @@ class DataSource:
         Unit of the labels, for messages and reports: "px", "years".
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
+    skeleton : tuple of (int, int)
+        Pairs of landmarks that a line connects in pictures; empty in summaries of version 0.1.0.
     """
 
     name: str
@@ -157,6 +159,7 @@ class DataSource:
     landmarks: bool = False
     unit: str = ""
     swap_pairs: tuple[tuple[int, int], ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("path", "root"):
