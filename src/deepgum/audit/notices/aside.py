@@ -17,9 +17,9 @@ from deepgum.audit.notices.marks import Mark, find_marks, lonely_marks
 from deepgum.audit.notices.turns import Turn, find_turn
 from deepgum.audit.targets import Targets
 from deepgum.errors import listing
-from deepgum.wording import number
+from deepgum.wording import exact, number
 
-__all__ = ["Aside", "value_words"]
+__all__ = ["Aside"]
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -112,16 +112,12 @@ class Aside:
         turns = (self._turn_words(turn, int(n)) for turn, n in zip(self.turns, counts[split:], strict=True))
         return (*marks, *turns)
 
-    def mark_values(self, group: Sequence[int]) -> str:
-        """Return the marks in a group of columns as words: "-9999, -1"."""
-        return listing([value_words(m.value) for m in self.marks if any(set(unit) <= set(group) for unit in m.units)])
-
     def _mark_words(self, mark: Mark, count: int) -> str:
-        one, value = count == 1, value_words(mark.value)
+        one, value = count == 1, exact(mark.value)
         theirs = "its prediction" if one else "their predictions"
         if len(mark.value) > 1:
             found = f"{count:,} landmark{' is' if one else 's are'} exactly {value}, mostly far from {theirs}."
-            what, typed = "this point marks a missing landmark", ",".join(map(_plain, mark.value))
+            what, typed = "this point marks a missing landmark", ",".join(exact([each]) for each in mark.value)
             python = f"[{value}]"
         else:
             names = listing([self.targets.names[unit[0]] for unit in mark.units])
@@ -147,20 +143,3 @@ class Aside:
 
 def _any(masks: Sequence[Flags], given: Values) -> Flags:
     return np.any(masks, axis=0) if masks else np.zeros(given.shape, dtype=bool)
-
-
-def value_words(value: Sequence[float]) -> str:
-    """Return a value as words: a number, or a point in brackets.
-
-    Examples
-    --------
-    >>> value_words((-9999.0,)), value_words((0.0, 0.0)), value_words((9.969209968386869e36,))
-    ('-9999', '(0, 0)', '9.969209968386869e+36')
-    """
-    texts = [_plain(each) for each in value]
-    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
-
-
-def _plain(value: float) -> str:
-    """Return a number with all its digits: as a whole number if it is one and not too long."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

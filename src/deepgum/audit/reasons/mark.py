@@ -5,35 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case
+from deepgum.wording import exact
 
-__all__ = ["Mark", "marks_of"]
+__all__ = ["Mark"]
 
 
 class Mark(Reason):
-    """Many labels have the very same value, far from their predictions: it may mark missing labels.
+    """Many labels have the very same value, far from their predictions. Nothing is suggested.
 
-    No case contains such labels, because they are set aside before any label is judged; see `deepgum.audit.notices`.
-    When they are put back, they get this reason, and no suggestion.
+    Such labels are set aside before others are judged, and no other built-in rule sees them; see
+    `deepgum.audit.notices`.
     """
 
     name = "mark"
     words = "may mark a missing label: many labels have this value"
-    rank = 5
+    rank = 10
     applied_once = True
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield nothing."""
-        return iter(())
-
-
-def marks_of(labels: ScoredLabels) -> NDArray[np.bool_]:
-    """Return which labels (n, g) are flagged with the reason `mark`."""
-    mask = np.zeros(labels.responsibilities.shape, dtype=bool)
-    for place, kind in labels.kinds.items():
-        mask[place] = kind == Mark.name
-    return mask
+        """Yield a finding for each flagged label with such a value."""
+        marks, labels = case.evidence.marks, case.labels
+        if marks is None:
+            return
+        for row, group in case.places:
+            columns = [column for column in labels.partition[group] if marks[row, column]]
+            if columns:
+                why = f"Many labels are exactly {exact(np.asarray(labels.given[row, columns]).tolist())}, far from "
+                yield Finding(self, (row, group), f"{why}their predictions: this may mark a missing label.")

@@ -24,8 +24,8 @@ __all__ = ["REASONS", "all_reasons"]
 REASONS: Mapping[str, Reason] = {
     reason.name: reason
     for reason in (
-        Mark(),
         Copy(),
+        Mark(),
         Drift(),
         Swapped(),
         Foreign(),
@@ -60,7 +60,7 @@ def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tup
     Examples
     --------
     >>> [reason.name for reason in all_reasons()]
-    ['mark', 'copy', 'drift', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
+    ['copy', 'mark', 'drift', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
     """
     if isinstance(added, str) or not isinstance(added, Sequence):
         raise InvalidParameterError(parameter, f"a list of reasons, or of paths {PATH!r}", added)

@@ -252,9 +252,11 @@ def score_predictions(
             labels = _with_reasons(scored, batch, targets, posterior, probabilities, reasons, progress)
             if progress is not None:
                 progress(1, 1)
+            marked = None
             if aside:
-                labels = put_back(labels, batch.comparison.with_labels(batch.given), aside, posterior.base)
-            tally.add(labels, settled, level)
+                whole = batch.comparison.with_labels(batch.given)
+                labels, marked = put_back(labels, whole, aside, posterior.base, reasons, batch.evidence)
+            tally.add(labels, settled, level, marked)
             yield labels
 
     labels = deliver(parts())

@@ -18,7 +18,6 @@ from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.notices.aside import Aside
 from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
-from deepgum.audit.reasons.mark import Mark, marks_of
 from deepgum.audit.scoring.run_table import runs_worst_first
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round, RunSummary
 from deepgum.audit.targets import Targets
@@ -146,12 +145,17 @@ class Tally:
         self._runs: list[RunSummary] = []
 
     def add(
-        self, labels: ScoredLabels, settled: NDArray[np.bool_] | None = None, level: RunLevel | None = None
+        self,
+        labels: ScoredLabels,
+        settled: NDArray[np.bool_] | None = None,
+        level: RunLevel | None = None,
+        marked: NDArray[np.bool_] | None = None,
     ) -> None:
         """Count the labels and flags of a batch.
 
         `settled` (n, g) are the labels that are right without a density. `level` is given if the runs of all samples
-        are known; then there is only one batch.
+        are known; then there is only one batch. `marked` (n, g) are the labels that are flagged because they may mark a
+        missing label.
         """
         if level is not None:
             self._status, self._changes = level.status, level.changes
@@ -164,16 +168,12 @@ class Tally:
         flags = labels.flags
         if self._aside:
             self._aside_counts += self._aside.count(labels.given, labels.predicted)
-            marked = marks_of(labels)
+        if marked is not None:
             flags = flags & ~marked
             self._marked += marked.sum(axis=0)
         self._right += np.where(flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judgeable = (
-            place
-            for place in labels.worst_first()
-            if self._can_judge(place[1]) and labels.kinds.get(place) != Mark.name
-        )
+        judgeable = (place for place in labels.worst_first() if self._can_judge(place[1]) and flags[place])
         ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
         # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
