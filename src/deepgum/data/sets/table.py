@@ -17,6 +17,7 @@ import numpy as np
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.columns import Columns, read_columns
+from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
@@ -27,7 +28,7 @@ from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.base import Dataset, check_texts
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.request import Request
+from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
@@ -322,6 +323,12 @@ class TableFile(Dataset):
             expected = "the path of a CSV or Parquet file for the data set `table`"
             raise InvalidParameterError("data.folder", expected, str(request.path))
         return load_table(request.path, **columns)
+
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide the samples; see `Dataset.load`. Parts of the table that share an image are an error."""
+        if pool.parts is not None and pool.data.pictures is not None:
+            check_parts(pool.data.pictures, pool.data.ids, pool.parts, request.path.name)
+        return super().split(pool, request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
         """Return all rows of the table. The options `part` and `keep_together` are ignored."""
