@@ -194,7 +194,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
             # Rows with identical features may have different labels, and all these labels may be right.
             copies=data.copies if samples.inputs.ndim == 4 else (),
             conflicts=data.conflicts,
-            sizes=None if pictures is None else ImageSizes(pictures.folder).sizes(pictures.names),
+            sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.reading).sizes(pictures.names),
         ),
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
         runs=data.runs,
@@ -222,6 +222,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
         conflicts=data.conflicts,
         unreadable=data.left_out,
         weights=weights_digest(model),
+        notices=data.pool.notices,
     )
 
 
