@@ -7,25 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.data.copies import ContentGroups, content_groups
+from deepgum.data.copies import ContentGroups, content_groups, rows_of_equal
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Partition
 from deepgum.periods import wrapped
 
 __all__ = [
     "ContentGroups",
+    "are_copies",
     "at_most_one_right",
     "conflicts",
     "content_groups",
     "differ",
     "label_size",
     "rare_conflicts",
+    "rows_of_equal",
 ]
 
 Values = NDArray[np.float64]
 
 RARE = 0.1
 """Maximum share of rows in conflict. If more rows are in conflict, features are too coarse to distinguish samples."""
+
+COARSE = 0.5
+"""Equal rows are no copies if more than this share of the rows is in conflict."""
 
 _ROUNDING = 1e-6
 """Tolerance for rounding errors of float32, relative to the size of the labels."""
@@ -85,6 +90,21 @@ def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[
     ((('a', 'b'),), ())
     """
     return tuple(map(tuple, conflicting)) if sum(map(len, conflicting)) <= RARE * n else ()
+
+
+def are_copies(conflicting: Sequence[Sequence[str]], n: int) -> bool:
+    """Return whether rows with equal features are probably copies of one sample.
+
+    If more than half of the n rows have an equal row with another label, the features are too coarse to tell samples
+    apart: all flats of one city are equal if the city is the only feature. Such rows need not stay in one fold.
+    `conflicting` is from `conflicts`.
+
+    Examples
+    --------
+    >>> are_copies([("a", "b")], 100), are_copies([("a", "b", "c")], 4)
+    (True, False)
+    """
+    return sum(map(len, conflicting)) <= COARSE * n
 
 
 def label_size(given: Values) -> Values:

@@ -17,7 +17,7 @@ from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.storage.hashes import file_sha256
 
-__all__ = ["ContentGroups", "check_parts", "content_groups"]
+__all__ = ["ContentGroups", "check_parts", "content_groups", "rows_of_equal"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,18 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     """
     if isinstance(contents, Pictures):
         return _picture_groups(contents)
-    keys = {row: _digest_of_row(contents[row : row + 1]) for row in range(len(contents))}
-    return ContentGroups(_group_rows(keys))
+    return ContentGroups(rows_of_equal([_digest_of_row(contents[row : row + 1]) for row in range(len(contents))]))
+
+
+def rows_of_equal(keys: Sequence[Hashable]) -> tuple[tuple[int, ...], ...]:
+    """Return the rows with equal keys, one tuple for each key that several rows have.
+
+    Examples
+    --------
+    >>> rows_of_equal(["a", "b", "a", "c"])
+    ((0, 2),)
+    """
+    return _group_rows(dict(enumerate(keys)))
 
 
 def check_parts(pictures: Pictures, ids: Sequence[str], parts: Sequence[str], title: str) -> None:
