@@ -280,9 +280,7 @@ def test_all_methods_have_the_same_number_of_epochs(tmp_path):
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
 def test_a_patience_that_only_some_methods_follow_is_refused(schedule):
     early = SGDOptions(schedule=schedule, epochs_max=20, patience=5)
-    with pytest.raises(
-        InvalidParameterError, match=r"`patience` .* at least 20 epochs.* 'deepgum' trains .* 'l2' would"
-    ):
+    with pytest.raises(InvalidParameterError, match=r"`patience` .* at least 20 epochs.* deepgum trains .* l2 would"):
         replace(OPTIONS, sgd=early)
     for fair in (replace(early, patience=20), replace(early, schedule="constant")):
         replace(OPTIONS, sgd=fair)
