@@ -225,6 +225,13 @@ class Dataset(ABC):
                 check_choice(f"options.{name}", value, self.choices[name])
         return {**self.options, **options}
 
+    def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with which labels are found again, for the patches of an audit. By default all options.
+
+        A data set whose options may have patterns of names returns the names that they mean for the data in `path`.
+        """
+        return dict(options)
+
     def check(self, parameter: str) -> None:
         """Check that the attributes of the data set have valid values.
 
