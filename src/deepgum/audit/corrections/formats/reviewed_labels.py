@@ -71,6 +71,11 @@ class ReviewedLabels:
             names[group]: self.decisions[row, group] for group in range(len(names)) if (row, group) in self.decisions
         }
 
+    def described(self, row: int) -> list[str]:
+        """Return the decisions about one sample in words, such as "nose: drop (blurred)", with the reviewer's note."""
+        decided = self.decisions_of(row).items()
+        return [f"{name}: {each.action}" + (f" ({each.reason})" if each.reason else "") for name, each in decided]
+
     def why(self, row: int) -> str:
         """Return the sentences of the audit about the flagged labels of one sample."""
         names = self.labels.group_names
