@@ -22,18 +22,23 @@ from deepgum.storage.hashes import file_sha256
 
 __all__ = [
     "ContentGroups",
+    "are_copies",
     "at_most_one_right",
     "conflicts",
     "content_groups",
     "differ",
     "label_size",
     "rare_conflicts",
+    "rows_of_equal",
 ]
 
 Values = NDArray[np.float64]
 
 RARE = 0.1
 """Maximum share of rows in conflict. If more rows are in conflict, features are too coarse to distinguish samples."""
+
+COARSE = 0.5
+"""Equal rows are no copies if more than this share of the rows is in conflict."""
 
 _ROUNDING = 1e-6
 """Tolerance for rounding errors of float32, relative to the size of the labels."""
@@ -77,8 +82,7 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     """
     if isinstance(contents, Pictures):
         return _picture_groups(contents)
-    keys = {row: _digest_of_row(contents[row : row + 1]) for row in range(len(contents))}
-    return ContentGroups(_group_rows(keys))
+    return ContentGroups(rows_of_equal([_digest_of_row(contents[row : row + 1]) for row in range(len(contents))]))
 
 
 def conflicts(
@@ -135,6 +139,32 @@ def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[
     ((('a', 'b'),), ())
     """
     return tuple(map(tuple, conflicting)) if sum(map(len, conflicting)) <= RARE * n else ()
+
+
+def are_copies(conflicting: Sequence[Sequence[str]], n: int) -> bool:
+    """Return whether rows with equal features are probably copies of one sample.
+
+    If more than half of the n rows have an equal row with another label, the features are too coarse to tell samples
+    apart: all flats of one city are equal if the city is the only feature. Such rows need not stay in one fold.
+    `conflicting` is from `conflicts`.
+
+    Examples
+    --------
+    >>> are_copies([("a", "b")], 100), are_copies([("a", "b", "c")], 4)
+    (True, False)
+    """
+    return sum(map(len, conflicting)) <= COARSE * n
+
+
+def rows_of_equal(keys: Sequence[Hashable]) -> tuple[tuple[int, ...], ...]:
+    """Return the rows with equal keys, one tuple for each key that several rows have.
+
+    Examples
+    --------
+    >>> rows_of_equal(["a", "b", "a", "c"])
+    ((0, 2),)
+    """
+    return _group_rows(dict(enumerate(keys)))
 
 
 def label_size(given: Values) -> Values:
