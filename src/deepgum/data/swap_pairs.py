@@ -9,7 +9,7 @@ from deepgum.data.keypoints import left_right_pairs
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidParameterError, UnknownNameError, listing
 
-__all__ = ["AUTO", "SCHEMES", "Swap", "swap_pairs_of"]
+__all__ = ["AUTO", "SCHEMES", "SWAPS", "Swap", "swap_pairs_of"]
 
 AUTO = "auto"
 Swap = str | Sequence[Sequence[int]]
@@ -28,6 +28,10 @@ SCHEMES: Mapping[str, tuple[int, tuple[tuple[int, int], ...]]] = MappingProxyTyp
     {"300w-68": (68, tuple(_FACE)), "coco-17": (17, tuple((place, place + 1) for place in range(1, 17, 2)))}
 )
 """Name of a scheme -> (number of landmarks, pairs of left and right landmarks)."""
+
+
+SWAPS = (AUTO, *SCHEMES)
+"""The names that stand for pairs."""
 
 
 def swap_pairs_of(swap: Swap, target_names: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -65,7 +69,7 @@ def swap_pairs_of(swap: Swap, target_names: Sequence[str]) -> tuple[tuple[int, i
             raise InvalidParameterError("swap", expected, swap, f"{hint}The landmarks are {listing(names, 10)}.")
         return pairs
     if swap not in SCHEMES:
-        raise UnknownNameError("swap", swap, [AUTO, *SCHEMES])
+        raise UnknownNameError("swap", swap, SWAPS)
     count, pairs = SCHEMES[swap]
     if count != len(names):
         expected = f"left out, or another scheme, because {swap} has {count} landmarks"

@@ -46,4 +46,5 @@ def test_what_does_not_fit_is_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidParameterError, match=r"options.swap_pairs"):
         TableFile().check_options({"targets": ["x", "y"], "swap_pairs": "automatic"})
     assert TableFile().check_options({"targets": ["x", "y"], "swap_pairs": "auto"})["swap_pairs"] == "auto"
-    assert TableFile().check_options({"targets": ["x", "y"], "swap_pairs": ""})["swap_pairs"] == []
+    with pytest.raises(InvalidParameterError, match="a list"):
+        TableFile().check_options({"targets": ["x", "y"], "swap_pairs": 7})

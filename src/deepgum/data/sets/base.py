@@ -69,7 +69,8 @@ class Dataset(ABC):
     options : mapping of str to value
         Settings that only this data set has, with their defaults (str, bool, int, float, list or dict).
     choices : mapping of str to sequence of str
-        Valid values of an option, by the name of the option. Options that are not listed may have any value.
+        Valid texts of an option, by the name of the option. Options that are not listed may have any value. An option
+        of another type, such as a list, may also be one of its texts.
     label_options : tuple of str
         Options that determine where the labels are and how the samples are named. A patch (a file of corrected labels)
         stores these options.
@@ -219,9 +220,10 @@ class Dataset(ABC):
         for name, value in options.items():
             check_choice("options", name, self.options)
             kind = type(self.options[name])
-            if type(value) is not kind and not (kind is float and type(value) is int):
+            named = name in self.choices and type(value) is str
+            if type(value) is not kind and not (kind is float and type(value) is int) and not named:
                 raise InvalidParameterError(f"options.{name}", _EXPECTED.get(kind, f"a {kind.__name__}"), value)
-            if name in self.choices:
+            if named or (name in self.choices and kind is str):
                 check_choice(f"options.{name}", value, self.choices[name])
         return {**self.options, **options}
 

@@ -30,6 +30,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
+from deepgum.data.swap_pairs import SWAPS, swap_pairs_of
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["KeypointAnnotations", "KeypointFile", "NewPoint"]
@@ -108,6 +109,7 @@ class KeypointFile(Dataset):
     groups = "landmark"
     measure = Measure("of the crop's side")
     options = MappingProxyType({"images": "", "swap_pairs": [], "apply_orientation": False})
+    choices = MappingProxyType({"swap_pairs": SWAPS})
     local_options = ("images",)
 
     annotations: ClassVar[type[KeypointAnnotations]]
@@ -135,7 +137,7 @@ class KeypointFile(Dataset):
                 "data", f"a file of keypoints ({self.name})", str(path), "There is no such path."
             )
         found = self.read(path, options)
-        pairs = options.get("swap_pairs") or found.swap_pairs
+        pairs = swap_pairs_of(options.get("swap_pairs") or (), found.targets) or found.swap_pairs
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
 

@@ -29,7 +29,7 @@ from deepgum.data.sets.base import Dataset, check_texts
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
 from deepgum.data.sets.table_columns import TableColumns
-from deepgum.data.swap_pairs import AUTO, SCHEMES, Swap, swap_pairs_of
+from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
@@ -310,7 +310,7 @@ class TableFile(Dataset):
             "root": "",
         }
     )
-    choices = MappingProxyType({"mirror": ("", "keep", "landmarks")})
+    choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS})
     label_options = ("targets", "image", "id")
     local_options = ("root",)
 
@@ -402,12 +402,7 @@ class TableFile(Dataset):
         if "group" in options:
             hint = "The option is called `keep_together` since version 0.2.0. Rename it."
             raise InvalidParameterError("options.group", "left out", options["group"], hint)
-        swap = options.get("swap_pairs")
-        rest = {name: value for name, value in options.items() if name != "swap_pairs" or not isinstance(swap, str)}
-        checked = super().check_options(rest)
-        if isinstance(swap, str):
-            check_choice("options.swap_pairs", swap, ("", AUTO, *SCHEMES))
-            checked["swap_pairs"] = swap or []
+        checked = super().check_options(options)
         for name in ("targets", "features"):
             check_texts(f"options.{name}", checked[name])
         if not checked["targets"]:
