@@ -117,7 +117,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         # The report lists the omitted samples, so the warnings are not needed.
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
-    annotations = None
+    annotations, options = None, run.data.options
+    if run.data.folder is not None:
+        options = dataset.settled_options(run.data.folder, options)
     if run.data.folder is not None and dataset.has_label_files:
         annotations = dataset.labels(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
@@ -153,7 +155,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     source = DataSource(
         name=run.data.name,
         path="" if run.data.folder is None else str(run.data.folder.resolve()),
-        options=run.data.options,
+        options=options,
         root="" if data.pictures is None else str(data.pictures.folder.resolve()),
         landmarks=landmarks,
         unit=targets.unit,
