@@ -1,0 +1,157 @@
+"""SLEAP: instances of a user in a ``.slp`` or ``.pkg.slp`` file, and those of a model in the same file or in another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from os.path import commonpath
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from deepgum.data.edits.base import Changes
+from deepgum.data.frame_order import blocks_of_frames
+from deepgum.data.keypoint_images import find_images
+from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
+from deepgum.data.same_images import same_images
+from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
+from deepgum.data.sleap_file import PREDICTED, USER, SleapFile, SleapInstances
+from deepgum.data.video_frames import FrameReader, folder_of_frames, write_frames
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["Sleap", "SleapAnnotations"]
+
+
+@dataclass(frozen=True, eq=False)
+class SleapAnnotations(KeypointAnnotations):
+    """Instances of the user in a SLEAP file. A missing label is a point that is not visible, at NaN."""
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write a copy of the file, in which only the changed points differ."""
+        points = {
+            int(self.keypoints.keys[point.row]) + point.keypoint: point.after for point in self.new_points(changes)
+        }
+        SleapFile.read(self.source).write(points, out)
+        return ()
+
+
+class Sleap(KeypointFile):
+    """A file of SLEAP. The labels are the instances of the user; those of a model are predictions.
+
+    The option `images` is the folder of the images or of the videos; by default, the paths in the file count, and then
+    the folder of the file. Frames of videos and embedded images are written as image files into the cache.
+    """
+
+    name = "sleap"
+    description = "labels of SLEAP (.slp, .pkg.slp); options: images, swap_pairs"
+    options = MappingProxyType(dict(KeypointFile.options))
+    annotations = SleapAnnotations
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the path is a file that ends in ``.slp``."""
+        return path.suffix.lower() == ".slp" and path.is_file()
+
+    def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
+        """Read the labelled instances of the user.
+
+        Raises
+        ------
+        MissingDependencyError
+            If sleap-io is not installed.
+        InvalidDataError
+            If the file is damaged, or has no labelled instance.
+        """
+        file = SleapFile.read(path)
+        found = file.instances(USER)
+        labelled = ~np.isnan(found.points).all(axis=(1, 2))
+        kept = np.flatnonzero(labelled).tolist()
+        if not kept:
+            models = len(file.instances(PREDICTED))
+            raise InvalidDataError(
+                f"'{path}' should have instances of a user with visible points. Found {len(found)}, and {models} "
+                "instances of a model."
+            )
+        skeleton = file.skeletons[found.skeletons[0]]
+        names = tuple(map(str, skeleton.node_names))
+        pairs = tuple((min(pair), max(pair)) for pair in (_symmetric(each, names) for each in skeleton.symmetries))
+        images = _images(file, found)
+        ids = instance_ids(images, found.places.tolist())
+        left_out = len(found) - len(kept)
+        return Keypoints(
+            ids=tuple(ids[row] for row in kept),
+            images=tuple(images[row] for row in kept),
+            names=names,
+            points=found.points[kept],
+            boxes=np.full((len(kept), 4), np.nan),
+            skeleton=tuple((int(one), int(other)) for one, other in skeleton.edge_inds),
+            swap_pairs=tuple(dict.fromkeys(pairs)) or left_right_pairs(names),
+            together=blocks_of_frames(list(map(str, found.videos[kept])), found.frames[kept].tolist()),
+            keys=tuple(found.first[kept].tolist()),
+            notes=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
+        )
+
+    def read_predictions(self, path: Path, labels: Keypoints) -> Keypoints:
+        """Read the instances of a model in the same file or in another, for the images that have labels.
+
+        Raises
+        ------
+        InvalidDataError
+            If no instance of a model belongs to a labelled image, or the skeletons have no point in common.
+        """
+        file = SleapFile.read(path)
+        found = file.instances(PREDICTED)
+        if not len(found):
+            raise InvalidDataError(
+                f"'{path}' should have instances of a model, with which the labels are compared. Found none. Give the "
+                f"file of the predictions second:  deepgum score LABELS.slp PREDICTIONS.slp"
+            )
+        nodes = list(map(str, file.skeletons[found.skeletons[0]].node_names))
+        lacking = [name for name in labels.names if name not in nodes]
+        if len(lacking) == len(labels.names):
+            raise InvalidDataError(
+                f"'{path}' should have predictions of {listing(labels.names)}. Found {listing(nodes)}."
+            )
+        images = same_images(_images(file, found), labels.images)
+        points = np.full((len(found), len(labels.names), 2), np.nan)
+        for place, name in enumerate(labels.names):
+            if name in nodes:
+                points[:, place] = found.points[:, nodes.index(name)]
+        kept = [row for row, image in enumerate(images) if image and not np.isnan(points[row]).all()]
+        if not kept:
+            raise InvalidDataError(
+                f"'{path}' should have predictions for the labelled frames, such as {labels.images[0]!r}. Found none."
+            )
+        return Keypoints(
+            ids=tuple(f"{images[row]} ({row})" for row in kept),
+            images=tuple(images[row] for row in kept),
+            names=labels.names,
+            points=points[kept],
+            boxes=np.full((len(kept), 4), np.nan),
+            notes=(f"The predictions lack {listing(lacking)}.",) if lacking else (),
+        )
+
+    def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
+        """Return the folder of the images, and the image file of each instance.
+
+        If the file has videos or embedded images, their labelled frames are written into the cache first.
+        """
+        file = SleapFile.read(path)
+        chosen = options["images"]
+        if chosen and not Path(chosen).is_dir():
+            raise InvalidParameterError("images", "the folder of the images", chosen, "There is no such folder.")
+        if all(isinstance(video.filename, list) for video in file.videos):
+            return _image_files(path, keypoints, options, super().files)
+        found = file.instances(USER)
+        files = [_local(path, str(video.filename), chosen) for video in file.videos]
+        folder = folder_of_frames([path, *(each for each in files if each is not None)])
+        wanted = set(keypoints.images)
+        frames: dict[str, FrameReader] = {}
+        for video, frame in dict.fromkeys(zip(found.videos.tolist(), found.frames.tolist(), strict=True)):
+            name = file.image(video, frame)
+            if name in wanted and (source := files[video]) is not None:
+                frames[_relative(name)] = partial(_frame, file.videos[video], source, frame)
+        write_frames(folder, frames)
+        return folder, tuple(map(_relative, keypoints.images))
