@@ -144,6 +144,8 @@ class DataSource:
         Unit of the labels, for messages and reports: "px", "years".
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
+    skeleton : tuple of (int, int)
+        Pairs of landmarks that a line connects in pictures; empty in summaries of version 0.1.0.
     """
 
     name: str
@@ -153,6 +155,7 @@ class DataSource:
     landmarks: bool = False
     unit: str = ""
     swap_pairs: tuple[tuple[int, int], ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("path", "root"):
@@ -190,6 +193,9 @@ class AuditSummary:
         The runs, from the largest share of wrong labels down, at most 1,000; empty if the runs are unknown.
     n_runs : int
         Number of all runs.
+    notices : tuple of str
+        Sentences on the data, which a reader must know before the verdict: each says what was found, and the option to
+        type. Empty in summaries of earlier versions.
     weights : str
         The SHA-256 of the file of weights with which the networks began; empty if there is none, or in summaries of
         version 0.1.0.
@@ -221,6 +227,7 @@ class AuditSummary:
     weights: str = ""
     runs: tuple[RunSummary, ...] = ()
     n_runs: int = 0
+    notices: tuple[str, ...] = ()
 
     @property
     def flagged_runs(self) -> tuple[RunSummary, ...]:

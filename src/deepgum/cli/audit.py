@@ -51,7 +51,19 @@ _KEYS = {
     "reasons": "audit.reasons",
     "seed": "seed",
 }
-_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
+_COLUMNS = (
+    "targets",
+    "image",
+    "features",
+    "landmarks",
+    "swap_pairs",
+    "mirror",
+    "keep_together",
+    "id",
+    "root",
+    "images",
+    "category",
+)
 
 
 @click.command(short_help="Find the wrong labels of a data set with networks that did not learn from them.")
@@ -78,6 +90,8 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
+@click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
+@click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
 @click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")
@@ -108,7 +122,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @VERIFY
 @THREADS
 def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: Any) -> None:
-    """Find the wrong labels of DATA: the folder of a data set, a table (CSV or Parquet), or a TOML file.
+    """Find the wrong labels of DATA: the folder of a data set, a table, a file of keypoints, or a TOML file.
 
     Networks are trained in rounds. In every round, each sample is held out from one network, and this network predicts
     the labels of the sample. From the predictions, the command computes for each label the probability that the label
@@ -127,6 +141,7 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
       deepgum audit faces.csv --image file --targets x1,y1,x2,y2 --landmarks --swap 0:1 --out runs/faces
       deepgum audit flats.csv --features rooms,area --targets rent --out runs/flats
       deepgum audit lfw_net/ --out runs/lfw
+      deepgum audit annotations.json --images photos/ --out runs/persons       COCO keypoints
       deepgum audit photos/ --dataset utkface --backbone vgg16 --weights vgg16.safetensors \\
           --frozen features.23 --out runs/ages
       deepgum audit audit.toml --out runs/mine       the same, with all settings of `deepgum fit`

@@ -201,8 +201,8 @@ def load_pool(
         mirror=mirror,
         pictures=plan.pictures.subset(rows),
     )
-    values = (None if each is None else kept(each) for each in (keep_together, parts))
-    return Pool(data, *values)
+    groups, parts = (None if each is None else kept(each) for each in (keep_together, parts))
+    return Pool(data, groups, parts)
 
 
 def load_whole_images(

@@ -32,6 +32,9 @@ class Pool:
         stay in the same part of every split.
     parts : tuple of str, length n, optional
         The part of each sample, one of `PARTS`; None if the data set defines no parts.
+    notices : tuple of str
+        Sentences on what the loader found, which a reader must know before any result: each says what was found, and
+        the option to type.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Pool:
     data: RegressionData
     keep_together: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("keep_together", "parts"):

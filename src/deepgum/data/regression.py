@@ -54,6 +54,8 @@ class RegressionData:
         change the learning rate on average. In the mixture, only the ratios of the weights matter.
     pictures : Pictures, optional
         Image files of the samples, to show to people.
+    skeleton : tuple of (int, int)
+        Pairs of landmarks that a line connects in pictures.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class RegressionData:
     mirrored_inputs: NDArray[Any] | Tensor | None = None
     sample_weight: Tensor | None = None
     pictures: Pictures | None = None
+    skeleton: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         _check_shapes(self)

@@ -71,7 +71,8 @@ class Review:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """The data for the page as JSON values, with the keys `gallery`, `audit`, `who`, `verdict` and `landmarks`.
+        """The data for the page as JSON values, with the keys `gallery`, `audit`, `who`, `notices`, `verdict` and
+        `landmarks`.
 
         The first access reads the headers of all image files, to get the sizes of the images. This takes a while.
         """
@@ -83,6 +84,7 @@ class Review:
         return {
             "audit": self.store.audit,
             "who": self.who,
+            "notices": list(self.summary.notices),
             "verdict": self.summary.verdict,
             "landmarks": self.summary.data.landmarks,
             "gallery": gallery_data(self.summary, self.labels, places, views),

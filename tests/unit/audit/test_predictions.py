@@ -49,6 +49,7 @@ MADE_USELESS = {
 }
 
 
+@pytest.mark.case(1)
 @pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize("n", [200, 400, 3000])
 def test_each_kind_of_useless_predictions_is_named(kind, n):
@@ -71,6 +72,7 @@ def test_the_rough_check_of_all_targets_passes_honest_predictions_and_no_useless
     assert are_clearly_good(given, predicted).tolist() == [False, True, True, True, True]
 
 
+@pytest.mark.case(1)
 def test_an_offset_and_a_scale_come_with_their_size():
     y, p = honest(2000, 0.95, wrong=0.0)
     assert check_target(y, p + 15, unit="years").words.startswith("the predictions are 15 years too high")
@@ -149,6 +151,7 @@ def test_one_useless_target_does_not_take_the_verdict_of_another():
     assert scored.summary.flags == one.flags > 20
 
 
+@pytest.mark.case(2)
 def test_an_audit_with_features_that_say_nothing_says_so():
     from sklearn.linear_model import Ridge
 

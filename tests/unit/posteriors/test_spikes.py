@@ -35,6 +35,7 @@ def capped(seed=0, n=2000, cap=5.0):
     return np.minimum(truth, cap), truth * np.exp(0.1 * rng.normal(size=n))
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize("seed", range(2))
 def test_most_large_errors_beside_a_spike_of_zeros_are_found(seed):
     y, p, wrong = rain(seed)
@@ -50,6 +51,7 @@ def test_most_large_errors_beside_a_spike_of_zeros_are_found(seed):
     assert scored.summary.groups[0].settled == hits.sum()
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize("seed", range(2))
 def test_whole_numbers_are_judged_by_whole_steps(seed):
     y, p, wrong = stars(seed)
@@ -58,6 +60,7 @@ def test_whole_numbers_are_judged_by_whole_steps(seed):
     assert not flags[np.abs(y - p) <= 1].any()
 
 
+@pytest.mark.case(24)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("side", [1, -1])
 def test_right_labels_at_a_cap_are_not_flagged(seed, side):
@@ -68,6 +71,7 @@ def test_right_labels_at_a_cap_are_not_flagged(seed, side):
     assert f"cut at {side * 5}" in scored.summary.verdict
 
 
+@pytest.mark.case(24)
 def test_a_pile_is_right_if_predictions_expect_it_and_judged_if_they_do_not():
     rng = np.random.default_rng(0)
     truth = rng.uniform(10, 20, size=400)

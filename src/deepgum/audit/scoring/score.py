@@ -45,7 +45,8 @@ class Scored:
     worst: tuple[Flag, ...]
 
     def __str__(self) -> str:
-        lines = [f"{self.summary.samples:,} samples, {self.summary.labels:,} labels. {self.summary.verdict}"]
+        lines = [f"Notice: {notice}" for notice in self.summary.notices]
+        lines += [f"{self.summary.samples:,} samples, {self.summary.labels:,} labels. {self.summary.verdict}"]
         if len(self.summary.groups) > 1:
             lines += [f"  {group.name}: {group.verdict}" for group in self.summary.groups]
         return "\n".join(lines)

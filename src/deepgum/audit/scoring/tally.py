@@ -76,6 +76,8 @@ class Provenance:
     folds : int
     conflicts, unreadable, weights
         See `AuditSummary`.
+    notices : tuple of str
+        Notices of the reader of the data; the summary adds its own. See `AuditSummary`.
     scale : LabelScale
         The scale in which labels are learned and compared.
     """
@@ -89,6 +91,7 @@ class Provenance:
     conflicts: tuple[tuple[str, ...], ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+    notices: tuple[str, ...] = ()
     scale: LabelScale = LabelScale.IDENTITY
 
 
@@ -106,6 +109,8 @@ class Tally:
         Faults of the predictions; by default there is none.
     spikes : Spikes, optional
         Labels that are right without a density; by default there are none.
+    notices : sequence of str
+        Sentences on labels and predictions; see `deepgum.audit.notices`.
     unit : float
         Factor that converts residuals to the unit of the labels, for a typical sample.
     worst : int
@@ -120,11 +125,12 @@ class Tally:
         *,
         faults: Sequence[Fault | None] | None = None,
         spikes: Spikes | None = None,
+        notices: Sequence[str] = (),
         unit: float = 1.0,
         worst: int = 10,
     ) -> None:
         self._targets, self._posterior, self._reasons = targets, posterior, reasons
-        self._unit, self._most = unit, worst
+        self._unit, self._most, self._notices = unit, worst, tuple(notices)
         g = len(targets.partition)
         self._faults = tuple(faults) if faults is not None else (None,) * g
         self._spikes, self._settled = spikes, np.zeros(g, np.int64)
@@ -203,6 +209,7 @@ class Tally:
             version=__version__,
             runs=tuple(self._runs[:MOST_RUNS]),
             n_runs=len(self._runs),
+            notices=(*provenance.notices, *self._notices),
         )
 
     def _share(self, groups: Sequence[GroupSummary]) -> Share | None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.cacd import Cacd
+from deepgum.data.sets.coco import Coco
 from deepgum.data.sets.digits import Digits
 from deepgum.data.sets.fld import Fld
 from deepgum.data.sets.head_pose import HeadPose
@@ -30,11 +31,13 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         "mcgill": McGill(),
         "head-pose": HeadPose(),
         "table": TableFile(),
+        "coco": Coco(),
     }
 )
 """The data sets of the package, by name."""
 
 _OTHER_NAMES = {"csv": "table"}
+_OTHER_FILES = "table"
 
 
 def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> Dataset:
@@ -100,6 +103,8 @@ def detect(path: Path) -> Dataset:
         If the folder or file holds no data set of the registry, or has the files of several data sets.
     """
     found = [name for name, dataset in DATASETS.items() if dataset.detect(path)]
+    if len(found) > 1:  # every other file may be a table
+        found = [name for name in found if name != _OTHER_FILES]
     if len(found) == 1:
         return DATASETS[found[0]]
     known = sorted(name for name, dataset in DATASETS.items() if dataset.needs_folder)

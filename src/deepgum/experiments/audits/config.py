@@ -200,9 +200,12 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     if columns:
         options = values["data"]["options"]
         options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
-        if "swap_pairs" in columns:
-            options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
     dataset = get_dataset(values["data"].get("name", DataConfig.name), "data.name")
+    if "swap_pairs" in columns:
+        options = values["data"]["options"]
+        options["swap_pairs"] = [list(pair) for pair in columns["swap_pairs"]]
+        if "mirror" in dataset.options:
+            options["mirror"] = "landmarks"
     try:
         options = dataset.check_options(values["data"]["options"])
     except InvalidParameterError as error:

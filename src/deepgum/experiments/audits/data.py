@@ -155,6 +155,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         landmarks=landmarks,
         unit=targets.unit,
         swap_pairs=targets.swap_pairs,
+        skeleton=data.skeleton if landmarks else (),
     )
     return AuditData(
         pool=replace(pool, data=data),

@@ -219,6 +219,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
         conflicts=data.conflicts,
         unreadable=data.left_out,
         weights=weights_digest(model),
+        notices=data.pool.notices,
     )
 
 

@@ -28,7 +28,7 @@ _EITHER = "A flagged label is far from its prediction. If predictions fail as ba
 
 
 def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
-    """Return the complete output of `deepgum score`: groups, verdict, remarks and worst labels.
+    """Return the complete output of `deepgum score`: notices, groups, verdict, remarks and worst labels.
 
     Parameters
     ----------
@@ -56,7 +56,9 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
     head = Text(f"{summary.samples:,} samples, {summary.labels:,} labels", style="bold")
     if pairs:
         head.append(f": {listing([f'{pair.target} by {pair.predicted}' for pair in pairs])}")
-    parts: list[RenderableType] = [head, group_table(summary.groups), Text(summary.verdict, style="bold")]
+    parts: list[RenderableType] = [Text(f"Notice: {printable(each)}", style="yellow") for each in summary.notices]
+    parts += [Text("")] if parts else []
+    parts += [head, group_table(summary.groups), Text(summary.verdict, style="bold")]
     parts += [Text(f"- {line}") for line in _remarks(summary)]
     if summary.runs:
         shown = summary.flagged_runs[:MOST_RUNS]

@@ -337,6 +337,11 @@
       const { total, flags } = data.gallery;
       const [shown, all] = [flags.sample.length, total].map((count) => count.toLocaleString("en"));
       const more = shown === all ? "" : ` The page shows the worst ${shown} of ${all} flagged labels.`;
+      for (const notice of data.notices) {
+        const item = document.createElement("li");
+        item.textContent = notice;
+        document.getElementById("data-notices").append(item);
+      }
       document.getElementById("verdict").textContent = data.verdict + more;
       await new Review(data).start();
     } catch (error) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -164,6 +165,28 @@ def table(root: Path) -> Small:
     return Small("table", root / "table.csv", 40, images, broken="table.csv", options=options)
 
 
+def coco(root: Path) -> Small:
+    """One instance in each of six images, and two in each of twelve."""
+    images, annotations, names = [], [], []
+    for index in range(18):
+        name = f"images/{index:04d}.png"
+        picture(root / name, 10 * index, (60, 50))
+        images.append({"id": index + 1, "file_name": name, "width": 60, "height": 50})
+        for place in range(1 if index < 6 else 2):
+            x, y = 8 + 25 * place + index % 5, 10 + index
+            keypoints = [x, y, 2, x + 8.5, y, 1, 0, 0, 0]
+            box = [x - 2, y - 2, 14, 12]
+            key = 100 + len(annotations)
+            annotations.append(
+                {"id": key, "image_id": index + 1, "category_id": 1, "keypoints": keypoints, "bbox": box}
+            )
+            names.append(name)
+    category = {"id": 1, "name": "cat", "keypoints": ["left_ear", "right_ear", "nose"], "skeleton": [[1, 2]]}
+    content = {"images": images, "annotations": annotations, "categories": [category]}
+    (root / "annotations.json").write_text(json.dumps(content))
+    return Small("coco", root / "annotations.json", 30, tuple(names), broken="annotations.json")
+
+
 MAKERS: Mapping[str, Callable[[Path], Small]] = {
     "lfw-net": lfw_net,
     "digits": digits,
@@ -173,6 +196,7 @@ MAKERS: Mapping[str, Callable[[Path], Small]] = {
     "mcgill": mcgill,
     "head-pose": head_pose,
     "table": table,
+    "coco": coco,
 }
 
 

@@ -140,7 +140,7 @@ def test_a_folder_is_known_by_its_files(tmp_path: Path, files: tuple[str, ...], 
 
 @pytest.mark.parametrize("files", [(), ("trainImageList.txt",), ("1_2.jpg", "26_5_1_2017.jpg", "photo.jpg")])
 def test_an_unknown_folder_is_refused_with_the_names(tmp_path: Path, files: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidParameterError, match=r"`data` should be a table.*by --dataset: cacd, fld.*utkface"):
+    with pytest.raises(InvalidParameterError, match=r"`data` should be a table.*by --dataset: cacd, .*fld.*utkface"):
         detect(touch(tmp_path, *files))
 
 

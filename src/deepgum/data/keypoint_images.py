@@ -1,0 +1,188 @@
+"""Where the images of a keypoint file are, and the square of each instance in its image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.data.crops import Square
+from deepgum.data.image_files import open_image
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, listing
+
+__all__ = ["check_sizes", "find_images", "folder_of_images", "image_sizes", "instance_squares"]
+
+Values = NDArray[np.float64]
+
+BOX_MARGIN = 1.25
+"""Side of the square, as a multiple of the longer side of the box that the file gives."""
+POINTS_MARGIN = 1.5
+"""The same for the box around the points, which are inside of the instance."""
+
+
+def folder_of_images(file: Path, images: Sequence[str], chosen: str) -> Path:
+    """Return the folder of the images of a keypoint file.
+
+    Parameters
+    ----------
+    file : Path
+        The keypoint file.
+    images : sequence of str
+        Names of the images in the file.
+    chosen : str
+        The folder that the user names. If it is empty, the folder is the first of the following that has the first
+        image: the folder of the file, a folder ``images`` beside the file or beside its folder, and the folder above.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the chosen folder does not exist.
+    """
+    if chosen:
+        if not Path(chosen).is_dir():
+            raise InvalidParameterError("images", "the folder of the images", chosen, "There is no such folder.")
+        return Path(chosen)
+    here = file.parent
+    for folder in (here, here / "images", here.parent / "images", here.parent):
+        if (folder / find_images(folder, images[:1])[images[0]]).is_file():
+            return folder
+    return here
+
+
+def find_images(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+    r"""Return the image file of each name, relative to the folder of the images.
+
+    A name may be a relative path, an absolute path of another machine, or a URL. If there is no file of this name in
+    the folder, the longest end of the name that is a file is taken: the folder of ``C:\data\cats\1.jpg`` may have
+    ``cats/1.jpg`` or ``1.jpg``. If there is no such file either, the name stays, without its root.
+
+    Raises
+    ------
+    InvalidDataError
+        If two names lead to the same file.
+
+    Examples
+    --------
+    >>> dict(find_images(Path("nowhere"), ["a/1.jpg", "C:\\cats\\2.jpg", "https://example.org/cats/3.jpg?size=s"]))
+    {'a/1.jpg': 'a/1.jpg', 'C:\\cats\\2.jpg': 'cats/2.jpg', 'https://example.org/cats/3.jpg?size=s': 'cats/3.jpg'}
+    """
+    files = {name: _find(folder, name) for name in dict.fromkeys(names)}
+    owners: dict[str, str] = {}
+    for name, file in files.items():
+        if owners.setdefault(file, name) != name:
+            raise InvalidDataError(
+                f"The images {owners[file]!r} and {name!r} should be two files. In '{folder}', both are '{file}'. Give "
+                "the folder to which both names are relative."
+            )
+    return files
+
+
+def _find(folder: Path, name: str) -> str:
+    path = unquote(urlsplit(name).path) if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name) else name
+    path = re.sub(r"^[A-Za-z]:", "", path.replace("\\", "/")).lstrip("/") or name
+    parts = PurePosixPath(path).parts
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if _is_file(folder / end)), path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that has a null character
+        return False
+
+
+def image_sizes(folder: Path, files: Sequence[str]) -> Values:
+    """Return the width and height (n, 2) of n image files; NaN for a file that cannot be read."""
+    known: dict[str, tuple[float, float]] = {}
+    for name in dict.fromkeys(files):
+        try:
+            with open_image(folder / name) as image:
+                known[name] = image.size
+        except (UnreadableImageError, OSError, ValueError):
+            known[name] = (np.nan, np.nan)  # the decoder reports the error
+    return np.array([known[name] for name in files], dtype=np.float64)
+
+
+def check_sizes(files: Sequence[str], stated: Values, found: Values) -> None:
+    """Refuse images of another size than the keypoint file states, because its points would be at wrong places.
+
+    Raises
+    ------
+    InvalidDataError
+        If a size differs. A stated size that is not positive is ignored.
+    """
+    differ = (stated > 0).all(axis=1) & ~np.isnan(found).any(axis=1) & (stated != found).any(axis=1)
+    wrong = {
+        files[row]: f"{files[row]} ({_size(stated[row])}, and {_size(found[row])} in the image)"
+        for row in np.flatnonzero(differ).tolist()
+    }
+    if wrong:
+        turned = " They seem to be turned by 90 degrees." if (stated[differ] == found[differ][:, ::-1]).all() else ""
+        raise InvalidDataError(
+            f"The images should have the widths and heights that the keypoint file states, because the points are in "
+            f"pixels. Found {len(wrong)} of {len(set(files))} images with another size: "
+            f"{listing(list(wrong.values()), 3)}.{turned} Use the images that were annotated."
+        )
+
+
+def _size(size: Values) -> str:
+    return f"{size[0]:g} x {size[1]:g}"
+
+
+def instance_squares(points: Values, boxes: Values, sizes: Values) -> list[Square | None]:
+    """Return the square of each instance, which the network sees.
+
+    The square has the centre of the box and a margin. If the file has no box, or if the box does not fit the image, the
+    box of the points that lie inside of the image is taken. A box of points without area gets the typical side of the
+    other squares. Without a point in the image, the square is the smallest one around the whole image. The square is
+    None for an image whose size is unknown.
+
+    Parameters
+    ----------
+    points : array, shape (n, k, 2)
+    boxes : array, shape (n, 4)
+        Left, top, width and height, or NaN.
+    sizes : array, shape (n, 2)
+        Width and height of the images; NaN for images that cannot be read.
+
+    Examples
+    --------
+    >>> points = np.array([[[10.0, 20.0], [30.0, 40.0]], [[10.0, 20.0], [90.0, 2000.0]]])
+    >>> boxes = np.array([[0.0, 0.0, 80.0, 40.0], [np.nan] * 4])
+    >>> instance_squares(points, boxes, np.array([[100.0, 100.0], [100.0, 100.0]]))
+    [Square(left=-10.0, top=-30.0, side=100.0), Square(left=-40.0, top=-30.0, side=100.0)]
+    """
+    width, height = sizes[:, :1], sizes[:, 1:]
+    x, y = points[..., 0], points[..., 1]
+    inside = (x >= 0) & (y >= 0) & ~(x > width) & ~(y > height)
+    seen = np.where(inside[..., None], points, np.nan)
+    has_point = inside.any(axis=1)
+    around = np.full((len(points), 4), np.nan)
+    low, high = np.nanmin(seen[has_point], axis=1), np.nanmax(seen[has_point], axis=1)
+    around[has_point] = np.concatenate([low, high - low], axis=1)
+    given = _fitting(boxes, sizes, BOX_MARGIN)
+    sides = np.where(given, BOX_MARGIN * boxes[:, 2:].max(axis=1), POINTS_MARGIN * around[:, 2:].max(axis=1))
+    typical = float(np.median(sides[sides > 0])) if (sides > 0).any() else np.inf
+    squares: list[Square | None] = []
+    for row, (image_width, image_height) in enumerate(sizes.tolist()):
+        left, top, box_width, box_height = (boxes if given[row] else around)[row].tolist()
+        side = float(sides[row]) if sides[row] > 0 else min(typical, image_width, image_height)
+        if np.isnan(image_width):
+            squares.append(None)
+        elif np.isnan(left):
+            squares.append(Square.around(0, image_width, 0, image_height, scale=1))
+        else:
+            squares.append(Square(left + (box_width - side) / 2, top + (box_height - side) / 2, side))
+    return squares
+
+
+def _fitting(boxes: Values, sizes: Values, margin: float) -> NDArray[np.bool_]:
+    """Return which boxes have an area and fit the image, as `deepgum.data.crops.cut_square` needs it."""
+    centre, extent = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]
+    fits = (extent > 0).all(axis=1) & (centre >= 0).all(axis=1) & ~(centre > sizes).any(axis=1)
+    return np.asarray(fits & ~(margin * extent.max(axis=1) > 2.5 * sizes.max(axis=1)))

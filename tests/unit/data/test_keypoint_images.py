@@ -1,0 +1,115 @@
+"""Images of a keypoint file are found by relative names, absolute names and URLs; each instance gets its square."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepgum.data.keypoint_images import (
+    check_sizes,
+    find_images,
+    folder_of_images,
+    image_sizes,
+    instance_squares,
+)
+from deepgum.errors import InvalidDataError, InvalidParameterError
+
+NONE = [np.nan] * 4
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("cats/1.jpg", "cats/1.jpg"),
+        ("data/set/cats/1.jpg", "cats/1.jpg"),
+        ("/home/someone/cats/1.jpg", "cats/1.jpg"),
+        ("C:\\data\\cats\\1.jpg", "cats/1.jpg"),
+        ("https://example.org/cats/1.jpg", "cats/1.jpg"),
+        ("https://example.org/else/2%20b.jpg?size=large", "2 b.jpg"),
+        ("else/2 b.jpg", "2 b.jpg"),
+        ("dogs/9.jpg", "dogs/9.jpg"),
+    ],
+)
+def test_a_name_leads_to_the_longest_end_that_is_a_file(tmp_path: Path, name: str, file: str) -> None:
+    touch(tmp_path, "cats/1.jpg", "1.jpg", "2 b.jpg")
+    assert dict(find_images(tmp_path, [name, name])) == {name: file}
+
+
+@pytest.mark.parametrize("name", ["\0.jpg", "a" * 5000, "/", "..", "http://", "C:"])
+def test_a_name_that_no_file_can_have_is_a_missing_image(tmp_path: Path, name: str) -> None:
+    (file,) = find_images(tmp_path, [name]).values()
+    assert isinstance(file, str)
+
+
+def test_two_names_never_share_a_file(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg")
+    with pytest.raises(InvalidDataError, match=r"'train/1\.jpg' and 'val/1\.jpg' should be two files"):
+        find_images(tmp_path, ["train/1.jpg", "val/1.jpg"])
+
+
+@pytest.mark.parametrize("place", ["set/1.jpg", "set/images/1.jpg", "images/1.jpg", "1.jpg"])
+def test_the_folder_of_the_images_is_found_near_the_file(tmp_path: Path, place: str) -> None:
+    touch(tmp_path, "set/labels.json", place)
+    assert folder_of_images(tmp_path / "set" / "labels.json", ["1.jpg"], "") == (tmp_path / place).parent
+    with pytest.raises(InvalidParameterError, match="no such folder"):
+        folder_of_images(tmp_path / "set" / "labels.json", ["1.jpg"], str(tmp_path / "nowhere"))
+
+
+def test_sizes_are_those_of_the_files_and_contradictions_are_refused(tmp_path: Path) -> None:
+    Image.new("L", (30, 20)).save(tmp_path / "a.png")
+    touch(tmp_path, "broken.png")
+    files = ["a.png", "broken.png", "none.png"]
+    found = image_sizes(tmp_path, files)
+    np.testing.assert_array_equal(found, [[30, 20], [np.nan, np.nan], [np.nan, np.nan]])
+    check_sizes(files, np.full((3, 2), np.nan), found)
+    check_sizes(files, np.array([[0.0, 0.0], [5.0, 5.0], [5.0, 5.0]]), found)
+    with pytest.raises(InvalidDataError, match=r"a\.png \(60 x 40, and 30 x 20 in the image\)\. Use"):
+        check_sizes(files, np.array([[60.0, 40.0]] * 3), found)
+    with pytest.raises(InvalidDataError, match="turned by 90 degrees"):
+        check_sizes(files, np.array([[20.0, 30.0]] * 3), found)
+
+
+def test_a_square_has_the_centre_of_the_box_and_holds_it() -> None:
+    rng = np.random.default_rng(0)
+    boxes = np.column_stack([rng.uniform(10, 50, (20, 2)), rng.uniform(5, 40, (20, 2))])
+    squares = instance_squares(np.zeros((20, 3, 2)), boxes, np.full((20, 2), 100.0))
+    for square, (left, top, width, height) in zip(squares, boxes.tolist(), strict=True):
+        assert square is not None
+        centre = square.left + square.side / 2, square.top + square.side / 2
+        np.testing.assert_allclose(centre, (left + width / 2, top + height / 2))
+        assert square.side > max(width, height)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [NONE, [10, 10, 0, 5], [10, 10, -4, 5], [500, 500, 20, 20], [0, 0, 2000, 30], [-300, 0, 20, 20]],
+)
+def test_without_a_box_that_fits_the_square_is_around_the_points_in_the_image(box: list[float]) -> None:
+    points = np.array([[[20.0, 30.0], [40.0, 60.0], [np.nan, np.nan], [900.0, -5.0]]])
+    (square,) = instance_squares(points, np.array([box], dtype=float), np.array([[100.0, 80.0]]))
+    assert square is not None
+    inside = square.fractions(points[0, :2])
+    assert (inside > 0.1).all()
+    assert (inside < 0.9).all()
+    np.testing.assert_allclose(inside.mean(axis=0), [0.5, 0.5])
+
+
+def test_one_point_gets_the_side_of_the_others_and_no_point_the_whole_image() -> None:
+    points = np.array([[[20.0, 30.0], [40.0, 30.0]], [[5.0, 5.0], [np.nan] * 2], [[-5.0, 5.0], [np.nan] * 2]])
+    both, single, none = instance_squares(points, np.array([NONE] * 3), np.array([[100.0, 80.0]] * 3))
+    assert both is not None
+    assert single is not None
+    assert single.side == both.side
+    assert none == (0.0, -10.0, 100.0)
+    unreadable = instance_squares(points, np.array([NONE] * 3), np.full((3, 2), np.nan))
+    assert unreadable == [None] * 3
