@@ -55,20 +55,22 @@ class DeepLabCutTable:
         table = read_headed_hdf5(path, _CONTENT, _DEPTHS) if is_hdf5(path) else read_headed_csv(path, LEVELS, "coords")
         if table.levels not in _DEPTHS.values():
             expected = " or ".join(", ".join(levels) for levels in _DEPTHS.values())
-            raise InvalidDataError(f"'{path}' should have the header lines {expected}. Found {', '.join(table.levels)}.")
+            raise InvalidDataError(
+                f"'{path}' should have the header lines {expected}. Found {', '.join(table.levels)}."
+            )
         scorers = list(dict.fromkeys(table.level("scorer")))
         if len(scorers) > 1:
             raise InvalidDataError(
                 f"'{path}' should have the labels of one scorer. Found {len(scorers)}: {listing(scorers)}. Save the "
                 "columns of each scorer in a file of their own."
             )
-        found = cls(table)
-        if not found.columns or not table.index:
+        made = cls(table)
+        if not made.columns or not table.index:
             raise InvalidDataError(
                 f"'{path}' should have frames, and columns x and y of body parts. Found {len(table.index)} frames and "
                 f"the columns {listing(['/'.join(column) for column in table.columns])}."
             )
-        return found
+        return made
 
     @cached_property
     def columns(self) -> Mapping[tuple[str, str], tuple[int, int]]:

@@ -28,8 +28,8 @@ def frame_number(name: str) -> int:
 def blocks_of_frames(videos: Sequence[str], frames: Sequence[int]) -> tuple[str, ...]:
     """Return the block of each frame. Frames of one block stay in one fold, because neighbouring frames are alike.
 
-    A block is a video if there are at least `BLOCKS` videos. Otherwise, the frames of each video are divided into blocks
-    of neighbouring frames.
+    A block is a video if there are at least `BLOCKS` videos. Otherwise, the frames of each video are divided into
+    blocks of neighbouring frames.
 
     Examples
     --------

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -185,22 +186,29 @@ class SleapFile:
         InvalidDataError
             If the video is a list of images, and has no image with this number.
         """
-        files = _source(self.videos[video]).filename
-        if not isinstance(files, list):
+        files = _files(_source(self.videos[video]))
+        if not files:
             return f"{self.video_names[video]}/{frame:06d}.png"
         if not 0 <= frame < len(files):
             raise InvalidDataError(
                 f"'{self.path}' should have an image for frame {frame} of video {video}. Found {len(files)} images."
             )
-        return str(files[frame]).replace("\\", "/")
+        return files[frame].replace("\\", "/")
 
     @cached_property
     def video_names(self) -> list[str]:
         """A different name for each video: the name of its file, after a number if several files have the same name."""
-        files = [_source(video).filename for video in self.videos]
-        names = ["" if isinstance(file, list) else str(file).replace("\\", "/").rsplit("/", 1)[-1] for file in files]
+        sources = [_source(video) for video in self.videos]
+        names = ["" if _files(each) else str(each.filename).replace("\\", "/").rsplit("/", 1)[-1] for each in sources]
         count = Counter(names)
         return [name if count[name] == 1 and name else f"{place} {name}".strip() for place, name in enumerate(names)]
+
+    def short_names(self, images: Sequence[str]) -> list[str]:
+        """Return names of images without the folder that has all images of the file."""
+        files = [str(name).replace("\\", "/") for video in self.videos for name in _files(_source(video))]
+        folder = commonprefix([name.rpartition("/")[0].split("/") for name in files])
+        start = "".join(f"{part}/" for part in folder)
+        return [image.removeprefix(start) for image in images]
 
     def write(self, points: Mapping[int, tuple[float, float] | None], out: Path) -> None:
         """Write a copy of the file with new points: row of the table of points -> x and y, or None for no label."""
@@ -222,3 +230,8 @@ def _source(video: Any) -> Any:
             break
         video = video.source_video
     return video
+
+
+def _files(video: Any) -> list[str]:
+    """Return the image files of a video; none if the video is one file."""
+    return [str(name) for name in video.filename] if isinstance(video.filename, list) else []

@@ -1,7 +1,7 @@
 """Tables with several header lines, as pandas writes them in HDF5.
 
-pandas reads these files through PyTables, which loads pickles, and a pickle from somebody else can run code. So they are
-read here as plain arrays (see also `pickled_names`), and corrected numbers are written into a copy of the file.
+pandas reads these files through PyTables, which loads pickles, and a pickle from somebody else can run code. So they
+are read here as plain arrays (see also `pickled_names`), and corrected numbers are written into a copy of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from deepgum.checks import LARGEST
 from deepgum.data.edits.headed_table import HeadedTable
 from deepgum.data.edits.pickled_names import names_in
-from deepgum.errors import InvalidDataError, MissingDependencyError
+from deepgum.errors import MissingDependencyError
 from deepgum.storage.decoding import decoding
 
 __all__ = ["HeadedHdf5", "is_hdf5", "open_hdf5", "read_headed_hdf5"]

@@ -153,8 +153,10 @@ def read_headed_csv(path: Path, levels: Collection[str], last: str) -> HeadedCsv
         )
     depth = names.index(last) + 1
     header = texts[:depth]
-    if unknown := [name for name in names[:depth] if name not in levels] or len(set(names[:depth])) < depth:
-        raise InvalidDataError(f"'{path}' should have each of its header lines once, with known names. Found {unknown}.")
+    if not set(names[:depth]) <= set(levels) or len(set(names[:depth])) < depth:
+        raise InvalidDataError(
+            f"'{path}' should have header lines named {', '.join(levels)}, each once. Found {names[:depth]}."
+        )
     width = 1 + next((place for place, cell in enumerate(header[-1][1:]) if cell), 0)
     count = len(header[-1])
     lines = _line_numbers(content, [start for start, _, _ in rows])

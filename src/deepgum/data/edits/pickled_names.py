@@ -13,8 +13,8 @@ __all__ = ["names_in"]
 
 _IGNORED = {"PROTO", "FRAME"}
 _VALUES = {
-    "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING", "INT", "BININT",
-    "BININT1", "BININT2", "LONG", "LONG1", "LONG4",
+    "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING", "INT",
+    "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4",
 }  # fmt: skip
 _MARK = object()
 
@@ -77,8 +77,8 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
             value = stack.pop()
             stack[-1].append(value)
         case "APPENDS":
-            values = _marked(stack)
-            stack[-1].extend(values)
+            more = _marked(stack)
+            stack[-1].extend(more)
         case "PUT" | "BINPUT" | "LONG_BINPUT":
             memo[argument] = stack[-1]
         case "MEMOIZE":

@@ -70,8 +70,8 @@ class DeepLabCut(KeypointFile):
         table = DeepLabCutTable.read(path)
         if table.is_prediction:
             raise InvalidDataError(
-                f"'{path}' should have labels. Found the output of a model, which has likelihoods. To score labels with "
-                f"it, name the labels first:  deepgum score CollectedData_SCORER.csv {path.name}"
+                f"'{path}' should have labels. Found the output of a model, which has likelihoods. To score labels "
+                f"with it, name the labels first:  deepgum score CollectedData_SCORER.csv {path.name}"
             )
         found = _instances(table, table.bodyparts, table.images)
         if not len(found):
@@ -144,8 +144,8 @@ def _instances(table: DeepLabCutTable, bodyparts: Sequence[str], images: Sequenc
     points = table.points(bodyparts).reshape(-1, len(bodyparts), 2)
     owners = [(image, animal) for image in images for animal in animals]
     ids = instance_ids([image for image, _ in owners], [animal for _, animal in owners])
-    seen = ~np.isnan(points).all(axis=(1, 2))
-    kept = [row for row, (image, _) in enumerate(owners) if image and seen[row]]
+    seen = set(np.flatnonzero((~np.isnan(points)).any(axis=(1, 2))).tolist())
+    kept = [row for row, (image, _) in enumerate(owners) if image and row in seen]
     return _Instances(
         tuple(bodyparts),
         tuple(ids[row] for row in kept),
@@ -176,8 +176,8 @@ def _images_of(table: DeepLabCutTable, path: Path, labelled: Sequence[str]) -> l
     videos = [folder for folder in folders if (name := folder.rpartition("/")[2]) and path.name.startswith(name)]
     if not videos:
         raise InvalidDataError(
-            f"'{path}' should have a name that starts with the name of the video, because its rows are numbers of frames. "
-            f"The folders of the labelled images are {listing(folders)}. Rename the file."
+            f"'{path}' should have a name that starts with the name of the video, because its rows are numbers of "
+            f"frames. The folders of the labelled images are {listing(folders)}. Rename the file."
         )
     video = max(videos, key=len)
     of_frame: dict[int, list[str]] = {}
@@ -187,8 +187,8 @@ def _images_of(table: DeepLabCutTable, path: Path, labelled: Sequence[str]) -> l
     images = [found[0] if len(found := of_frame.get(int(row), [])) == 1 else "" for row in rows]
     if not any(images):
         raise InvalidDataError(
-            f"'{path}' should have rows for the labelled frames of '{video}', such as {min(of_frame)}. Found the frames "
-            f"{rows[0]} to {rows[-1]}."
+            f"'{path}' should have rows for the labelled frames of '{video}', such as {min(of_frame)}. Found the "
+            f"frames {rows[0]} to {rows[-1]}."
         )
     return images
 

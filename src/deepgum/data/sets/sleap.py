@@ -1,11 +1,9 @@
-"""SLEAP: instances of a user in a ``.slp`` or ``.pkg.slp`` file, and those of a model in the same file or in another."""
+"""SLEAP: instances of a user in a ``.slp`` or ``.pkg.slp`` file, and those of a model in the same or another file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from os.path import commonpath
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,12 +12,11 @@ import numpy as np
 
 from deepgum.data.edits.base import Changes
 from deepgum.data.frame_order import blocks_of_frames
-from deepgum.data.keypoint_images import find_images
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.same_images import same_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
 from deepgum.data.sleap_file import PREDICTED, USER, SleapFile, SleapInstances
-from deepgum.data.video_frames import FrameReader, folder_of_frames, write_frames
+from deepgum.data.sleap_images import folder_of_paths, write_labelled_frames
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["Sleap", "SleapAnnotations"]
@@ -76,9 +73,9 @@ class Sleap(KeypointFile):
             )
         skeleton = file.skeletons[found.skeletons[0]]
         names = tuple(map(str, skeleton.node_names))
-        pairs = tuple((min(pair), max(pair)) for pair in (_symmetric(each, names) for each in skeleton.symmetries))
+        pairs = dict.fromkeys(_symmetric(each, names) for each in skeleton.symmetries)
         images = _images(file, found)
-        ids = instance_ids(images, found.places.tolist())
+        ids = instance_ids(file.short_names(images), found.places.tolist())
         left_out = len(found) - len(kept)
         return Keypoints(
             ids=tuple(ids[row] for row in kept),
@@ -87,7 +84,7 @@ class Sleap(KeypointFile):
             points=found.points[kept],
             boxes=np.full((len(kept), 4), np.nan),
             skeleton=tuple((int(one), int(other)) for one, other in skeleton.edge_inds),
-            swap_pairs=tuple(dict.fromkeys(pairs)) or left_right_pairs(names),
+            swap_pairs=tuple(pairs) or left_right_pairs(names),
             together=blocks_of_frames(list(map(str, found.videos[kept])), found.frames[kept].tolist()),
             keys=tuple(found.first[kept].tolist()),
             notes=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
@@ -138,20 +135,23 @@ class Sleap(KeypointFile):
 
         If the file has videos or embedded images, their labelled frames are written into the cache first.
         """
-        file = SleapFile.read(path)
         chosen = options["images"]
         if chosen and not Path(chosen).is_dir():
             raise InvalidParameterError("images", "the folder of the images", chosen, "There is no such folder.")
+        file = SleapFile.read(path)
         if all(isinstance(video.filename, list) for video in file.videos):
-            return _image_files(path, keypoints, options, super().files)
+            common = folder_of_paths(keypoints.images)
+            return super().files(path, keypoints, {**options, "images": chosen or str(common or "")})
         found = file.instances(USER)
-        files = [_local(path, str(video.filename), chosen) for video in file.videos]
-        folder = folder_of_frames([path, *(each for each in files if each is not None)])
-        wanted = set(keypoints.images)
-        frames: dict[str, FrameReader] = {}
-        for video, frame in dict.fromkeys(zip(found.videos.tolist(), found.frames.tolist(), strict=True)):
-            name = file.image(video, frame)
-            if name in wanted and (source := files[video]) is not None:
-                frames[_relative(name)] = partial(_frame, file.videos[video], source, frame)
-        write_frames(folder, frames)
-        return folder, tuple(map(_relative, keypoints.images))
+        frames = zip(found.videos.tolist(), found.frames.tolist(), strict=True)
+        return write_labelled_frames(file, dict.fromkeys(frames), keypoints.images, chosen)
+
+
+def _images(file: SleapFile, instances: SleapInstances) -> list[str]:
+    return [file.image(*key) for key in zip(instances.videos.tolist(), instances.frames.tolist(), strict=True)]
+
+
+def _symmetric(symmetry: Any, names: tuple[str, ...]) -> tuple[int, int]:
+    """Return the pair of points of a symmetry of sleap-io, the first point of the file first."""
+    one, other = sorted(names.index(str(node.name)) for node in symmetry.nodes)
+    return one, other
