@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +206,9 @@ class SleapFile:
     def short_names(self, images: Sequence[str]) -> list[str]:
         """Return names of images without the folder that has all images of the file."""
         files = [str(name).replace("\\", "/") for video in self.videos for name in _files(_source(video))]
-        folder = commonprefix([name.rpartition("/")[0].split("/") for name in files])
-        start = "".join(f"{part}/" for part in folder)
+        levels = zip(*(name.split("/")[:-1] for name in files), strict=False)
+        same = takewhile(lambda parts: len(set(parts)) == 1, levels)
+        start = "".join(f"{parts[0]}/" for parts in same)
         return [image.removeprefix(start) for image in images]
 
     def write(self, points: Mapping[int, tuple[float, float] | None], out: Path) -> None:
