@@ -158,6 +158,11 @@ def draw(browser: Browser, folder: AuditFolder, shots: Path) -> None:
         shoot(page, shots / "review-drag.png")
         page.mouse.up()
         page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.keyboard.press("m")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1500)
+        shoot(page, shots / "review-many.png")
         shoot(page_of(url, 390, 844, "dark"), shots / "review-narrow-dark.png")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "CheckpointError",
     "ComparisonError",
+    "DataNotice",
     "DecisionsFileError",
     "DeepGUMError",
     "DeepGUMWarning",
@@ -249,6 +250,10 @@ class NotFittedError(DeepGUMError, ValueError, AttributeError):
 
 class DeepGUMWarning(UserWarning):
     """Base of every warning of this library."""
+
+
+class DataNotice(DeepGUMWarning):
+    """A finding about the data that the user should know before any result: the report of an audit repeats it."""
 
 
 class IdentifiabilityWarning(DeepGUMWarning):

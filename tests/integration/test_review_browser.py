@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
@@ -141,6 +142,135 @@ def test_a_review_by_keyboard_continues_after_a_reload(
     words = server.stop()
     assert "6 kept, 2 fixed, 1 dropped, 1 skipped; 0 undecided" in words
     assert f"deepgum review {audited.path} --export patch=FILE" in words
+
+
+def test_many_labels_are_decided_at_once_after_a_second_look(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path, "--who", "ada").url)
+    order, press = places(audited), page.keyboard.press
+    right = [audited.labels().responsibilities[row, group] for row, group in audited.labels().worst_first()]
+    press("d")  # a decision that the filter does not choose
+    decided(page, 1)
+    press("m")
+    dialog = page.locator("dialog.many")
+    assert dialog.locator("input:checked").input_value() == "take"
+    assert f"{len(order) - 1} undecided labels will be decided" in dialog.inner_text()
+    limit = 100 * (right[5] + right[6]) / 2
+    page.fill("#many-below", f"{limit:.12g}")
+    assert "5 undecided labels will be decided" in dialog.inner_text()
+    for wrong in ("x", "0", "-1"):
+        page.fill("#many-below", wrong)
+        assert "not a number above 0" in dialog.inner_text()
+        press("Enter")
+        assert dialog.locator("#many-reason").is_visible()  # no second step
+    page.fill("#many-below", f"{limit:.12g}".replace(".", ","))
+    page.fill("#many-reason", "run 7, shifted")
+    press("Enter")
+    dialog.get_by_role("heading", name="Take the suggestion for 5 labels?").wait_for()
+    assert dialog.locator(".preview li").count() == 5
+    assert dialog.locator(".preview .mark.fixed.flagged").count() == 5
+    press("Enter")  # a key that is held down decides nothing
+    press("k")  # nor do the keys of the cards
+    page.wait_for_timeout(200)
+    assert len(held(audited)) == 1
+    press("Tab")
+    press("Enter")
+    decided(page, 6)
+    assert not dialog.is_visible()
+    now = read_decisions(audited)
+    assert {(each.sample, each.group) for each in now} == set(order[:6])
+    assert {each.reason for each in now if each.action == "fix"} == {"run 7, shifted"}
+    assert len(audited.decisions_file.read_text(encoding="utf-8").splitlines()) == 3
+    said(page, "5 labels fixed, as one decision.")
+    # One undo, by key, by the link of a card, and by the button of the message; one redo.
+    press("u")
+    decided(page, 1)
+    assert len(held(audited)) == 1
+    press("U")
+    decided(page, 6)
+    page.get_by_role("button", name="Undo all 5").first.click()
+    decided(page, 1)
+    press("U")
+    decided(page, 6)
+    page.locator("#notices").get_by_role("button", name="Undo").click()
+    decided(page, 1)
+    # With filters: those of the gallery, in words. A filter about decisions chooses decided labels.
+    page.evaluate("location.hash = '#view?decision=drop'")
+    until(page, "() => document.querySelectorAll('.card').length === 1")
+    page.locator("#many").click()
+    assert "Decision: dropped" in dialog.inner_text()
+    dialog.get_by_role("radio", name="Keep").check()
+    dialog.get_by_role("button", name="Look at them").click()
+    assert "It replaces the decisions about 1 of the labels." in dialog.inner_text()
+    dialog.get_by_role("button", name="Keep 1 label").click()
+    until(page, "() => !document.querySelector('dialog.many').open")
+    assert held(audited) == {order[0]: ("keep", None)}
+
+
+def test_a_decision_about_many_labels_that_others_changed_or_no_server_takes_is_not_stored(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    server = start_review(audited.path)
+    page = pages(server.url)
+    order = places(audited)
+    # The page does not hear of the decision of another reviewer before it decides itself.
+    page.route("**/decisions?since=*", lambda route: route.abort())
+    page.keyboard.press("m")
+    page.keyboard.press("Enter")
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(*order[3], "keep", who="bob"))
+    dialog, take = page.locator("dialog.many"), page.get_by_role("button", name=re.compile("Take the suggestion for"))
+    take.click()
+    said(page, "1 of the 10 labels changed")
+    assert held(audited) == {order[3]: ("keep", None)}
+    page.unroute("**/decisions?since=*")
+    dialog.get_by_role("button", name="Back").click()
+    said(page, "9 undecided labels will be decided")
+    page.keyboard.press("Enter")
+    server.kill()
+    take.click()
+    said(page, "The server does not answer")
+    assert dialog.is_visible()
+    assert len(held(audited)) == 1
+
+
+def test_a_note_is_stored_with_its_decision(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = pages(start_review(audited.path).url)
+    order, press = places(audited), page.keyboard.press
+
+    def notes() -> dict[tuple[str, str], str]:
+        return {(each.sample, each.group): each.reason for each in read_decisions(audited)}
+
+    press("r")  # opens the large view
+    page.keyboard.type("blurred, k and d are letters")
+    press("Enter")
+    assert held(audited) == {}  # a note alone is no decision
+    press("d")
+    decided(page, 1)
+    assert notes() == {order[0]: "blurred, k and d are letters"}
+    assert page.input_value("#note") == ""  # that of the next card
+    press("k")
+    decided(page, 2)
+    press("b")
+    press("r")
+    page.keyboard.type("glasses")
+    press("Enter")
+    until(page, "() => document.body.innerText.includes('the note is stored')")
+    until(page, "() => !Object.keys(localStorage).some((name) => name.startsWith('deepgum-review:'))")
+    assert notes() == {order[0]: "blurred, k and d are letters", order[1]: "glasses"}
+    assert [action for action, _ in held(audited).values()].count("keep") == 1
+    press("j")
+    press("e")
+    page.fill("#note", "typed")
+    page.fill("#value-0", "12.5")
+    press("Enter")
+    decided(page, 3)
+    assert notes()[order[2]] == "typed"
+    press("Escape")
+    assert page.locator(".card .note").all_inner_texts() == ["blurred, k and d are letters", "glasses", "typed"]
 
 
 def test_a_dragged_landmark_is_stored_where_it_is_dropped(

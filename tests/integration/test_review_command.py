@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deepgum.audit.corrections.decisions import Decision
-from deepgum.audit.corrections.formats import KINDS
+from deepgum.audit.corrections.formats import ENDINGS, KINDS
 from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.cli import main
@@ -41,11 +41,13 @@ def test_an_export_needs_no_server_and_no_browser(audited: AuditFolder, tmp_path
     with DecisionStore.of(audited) as store:
         store.decide(Decision("images/004.png", "a", "fix", (1.5, 2.5), who="ada"))
         store.decide(Decision("images/000.png", "a", "skip"))
-    files = {kind: tmp_path / f"{kind}.json{'l' if kind == 'patch' else ''}" for kind in KINDS}
+    files = {kind: tmp_path / f"{kind}{ENDINGS[kind][0]}" for kind in KINDS}
     result = review(audited.path, *[part for kind, file in files.items() for part in ("--export", f"{kind}={file}")])
     assert result.exit_code == 0
     assert all(file.is_file() and str(file) in result.output.replace("\n", "") for file in files.values())
     (change,) = read_patch(files["patch"]).changes
+    for kind in KINDS:  # as many as are in the file
+        assert f"{kind}, 1 decision, without the 1 skipped label." in " ".join(result.output.split())
     assert (change.id, change.new, change.decision, change.who) == ("images/004.png", (1.5, 2.5), "fix", "ada")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.data.crops import Square
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.plugins import check_trusted, code_named
-from deepgum.storage.decoding import decoding, read_json, read_toml
+from deepgum.storage.decoding import decoding, json_object, read_json, read_toml
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 
 __all__ = ["AuditFolder"]
 
@@ -102,7 +106,8 @@ class AuditFolder:
                 | ({"sha256": pa.array(pictures.sha256, pa.string())} if pictures.sha256 else {})
             )
             with write_atomically(self.pictures_file) as temporary:
-                pq.write_table(table.replace_schema_metadata({"folder": str(pictures.folder)}), temporary)
+                notes = {"folder": str(pictures.folder), "reading": json.dumps(asdict(pictures.reading))}
+                pq.write_table(table.replace_schema_metadata(notes), temporary)
         summary.write(self.summary_file)
 
     def summary(self) -> AuditSummary:
@@ -158,7 +163,9 @@ class AuditFolder:
             sha256 = table.column("sha256").to_pylist() if "sha256" in table.column_names else ()
             if not all(isinstance(digits, str) for digits in sha256):
                 raise ValueError("the hashes of its images should be text")
-            return Pictures(folder, tuple(names), squares, tuple(sha256))
+            # Version 0.1.0 turned no image.
+            reading = build(ImageReading, json_object(table.schema.metadata.get(b"reading", b"{}").decode()))
+            return Pictures(folder, tuple(names), squares, tuple(sha256), reading)
 
     def _check_trusted(self) -> None:
         """Raise an error if the folder names a data set, density or reason outside the package and is not trusted.

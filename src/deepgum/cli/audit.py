@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from deepgum.cli.common import (
+    APPLY_ORIENTATION,
     FOLDER,
     INLIERS,
     NAMES,
@@ -61,6 +62,7 @@ _COLUMNS = (
     "keep_together",
     "id",
     "root",
+    "apply_orientation",
     "images",
     "category",
 )
@@ -90,6 +92,7 @@ _COLUMNS = (
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
+@APPLY_ORIENTATION
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = [
+    "APPLY_ORIENTATION",
     "CACHE_DIR",
     "FOLDER",
     "INLIERS",
@@ -67,6 +68,11 @@ VERIFY = click.option(
 )
 SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Leave out images that do not exist.")
 SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+APPLY_ORIENTATION = click.option(
+    "--apply-orientation",
+    is_flag=True,
+    help="Turn images as their files say (EXIF), as viewers do; labels belong to the turned images.",
+)
 CACHE_DIR = click.option(
     "--cache-dir",
     type=FOLDER,

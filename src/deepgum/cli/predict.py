@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, SKIP_MISSING, SKIP_UNREADABLE, THREADS, TRUST, list_files, session
+from deepgum.cli.common import (
+    APPLY_ORIENTATION,
+    FOLDER,
+    PATH,
+    SKIP_MISSING,
+    SKIP_UNREADABLE,
+    THREADS,
+    TRUST,
+    list_files,
+    session,
+)
 
 __all__ = ["predict"]
 
@@ -17,6 +27,7 @@ __all__ = ["predict"]
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="A .csv or .parquet file; replaced if it exists.")
 @SKIP_MISSING
 @SKIP_UNREADABLE
+@APPLY_ORIENTATION
 @TRUST
 @THREADS
 def predict(
@@ -25,6 +36,7 @@ def predict(
     out: Path,
     skip_missing: bool,
     skip_unreadable: bool,
+    apply_orientation: bool,
     trust: bool,
     threads: int | None,
 ) -> None:
@@ -48,7 +60,13 @@ def predict(
 
         check_file(out, inputs=[*inputs, *RunFolder(run).own_files, *own_files_near(out)])
         predictions = predict_inputs(
-            run, inputs, skip_missing=skip_missing, skip_unreadable=skip_unreadable, observer=reporter, trust=trust
+            run,
+            inputs,
+            skip_missing=skip_missing,
+            skip_unreadable=skip_unreadable,
+            apply_orientation=apply_orientation,
+            observer=reporter,
+            trust=trust,
         )
         predictions.write(out)
     list_files(terminal, [out])

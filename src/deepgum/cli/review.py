@@ -56,9 +56,10 @@ def review(
     """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
 
     For each label you can keep the label, accept the suggestion, fix the label (drag the landmark, or type the value),
-    drop the label, or skip it. Each decision is stored at once in RUN/decisions.jsonl, with the name of the reviewer
-    and the time. You can stop with Ctrl-C or close the page at any time. The same command continues the review. The
-    page works without a mouse: press ? for a list of its keys.
+    drop the label, or skip it, with a note if you like. Many labels that pass a filter can be decided at once. Each
+    decision is stored at once in RUN/decisions.jsonl, with the name of the reviewer and the time. You can stop with
+    Ctrl-C or close the page at any time. The same command continues the review. The page works without a mouse: press ?
+    for a list of its keys.
 
     Only this machine can open the page, and only at the printed address. This command needs: pip install
     "deepgum[review]"
@@ -66,6 +67,7 @@ def review(
     \b
     Kinds of --export:
       patch           the decisions, one line per label, for `deepgum apply`
+      csv             the decisions as a table, with notes, for spreadsheets
       label-studio    JSON to import into Label Studio
       coco            COCO keypoints, for landmarks
       fiftyone        JSON that FiftyOne reads
@@ -96,10 +98,12 @@ def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
     for kind, (_, file) in zip(kinds, files, strict=True):
         check_file(file, "export", ENDINGS[kind], inputs=own_files_near(file))
     terminal = console()
-    count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
+    skipped = sum(decision.action == "skip" for decision in decisions)
     for kind, (_, file) in zip(kinds, files, strict=True):
         exported = export_decisions(folder, decisions, file, kind)
-        terminal.say(f"{kind}, {count}. {exported.next}")
+        count = f"{exported.decisions} decision{'' if exported.decisions == 1 else 's'}"
+        left = f", without the {skipped} skipped label{'' if skipped == 1 else 's'}" if skipped else ""
+        terminal.say(f"{kind}, {count}{left}. {exported.next}")
         list_files(terminal, exported.files)
 
 

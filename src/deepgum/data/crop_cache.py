@@ -14,7 +14,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from deepgum.data.crops import Square, read_crop
+from deepgum.data.image_reading import ImageReading, ImageSurvey, survey_images
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, UnreadableImagesError
 from deepgum.storage.disk import write_atomically
@@ -34,8 +35,9 @@ __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_c
 Progress = Callable[[int, int], None]
 _Decoded: TypeAlias = NDArray[np.uint8] | UnreadableImageError | OSError
 
-# Part of the key. Increase it whenever `deepgum.data.crops` makes other pixels for the same plan.
-_VERSION = 2
+# Part of the key. Increase it whenever `deepgum.data.crops` or `deepgum.data.image_reading` make other pixels for the
+# same plan.
+_VERSION = 3
 _BLOCK = 256
 
 
@@ -55,6 +57,9 @@ class CropPlan:
         Side of each crop in pixels.
     colour : bool
         RGB if true, grey otherwise.
+    reading : ImageReading
+        The way from the files to pixels. If it has no range for a kind of pixels with more than 8 bits, the range is
+        that of all images in the plan.
     """
 
     folder: Path
@@ -62,6 +67,7 @@ class CropPlan:
     squares: tuple[Square | None, ...]
     image_size: int
     colour: bool
+    reading: ImageReading = field(default_factory=ImageReading)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -71,13 +77,13 @@ class CropPlan:
     @property
     def pictures(self) -> Pictures:
         """The image files of the crops, and the square region of each image."""
-        return Pictures(self.folder, self.names, self.squares)
+        return Pictures(self.folder, self.names, self.squares, reading=self.reading)
 
     def key(self, hashes: Sequence[str | None]) -> str:
         """Return the hash of everything that determines the crops.
 
-        These are the name and the bytes of every image file, the square regions, the shape of the crops, and the
-        versions of Pillow and of the cache.
+        These are the name and the bytes of every image file, the square regions, the shape of the crops, the settings
+        of `reading`, and the versions of Pillow and of the cache.
 
         Parameters
         ----------
@@ -85,6 +91,7 @@ class CropPlan:
             The hash of each image file, from `deepgum.storage.hashes.KeptHashes`.
         """
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
+        digest.update(repr((self.reading.apply_orientation, sorted(self.reading.ranges.items()))).encode())
         for name, square, content in zip(self.names, self.squares, hashes, strict=True):
             place = ("whole",) if square is None else tuple(map(float, square))
             digest.update(repr((name, content, *place)).encode())
@@ -111,11 +118,14 @@ class ReadableCrops(NamedTuple):
         Position of each crop in the plan, in ascending order.
     unreadable : dict of int to str
         Position in the plan of each image that could not be decoded, mapped to the name of the image and the reason.
+    survey : ImageSurvey
+        The ranges of deep pixels that were applied, and the orientations that files of the plan note.
     """
 
     crops: NDArray[np.uint8]
     rows: list[int]
     unreadable: dict[int, str]
+    survey: ImageSurvey
 
 
 def load_crops(
@@ -146,9 +156,15 @@ def load_crops(
 
 
 def load_readable_crops(
-    plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
+    plan: CropPlan,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+    *,
+    leave_out: bool = True,
 ) -> ReadableCrops:
     """Return the crops of the images that can be decoded, and the positions of these images in the plan.
+
+    If `leave_out` is false, an image that cannot be decoded is an error, as in `load_crops`.
 
     `load_crops` uses the same cache. An image is left out if its file can be read but not decoded, or if its square
     region does not fit the image. If the operating system cannot read the file (no permission, a disk error, too many
@@ -161,7 +177,7 @@ def load_readable_crops(
     InvalidParameterError, DiskFullError
         See `load_crops`.
     """
-    return _load_or_make(plan, cache_dir, on_progress, leave_out=True)
+    return _load_or_make(plan, cache_dir, on_progress, leave_out=leave_out)
 
 
 def _load_or_make(
@@ -176,8 +192,10 @@ def _load_or_make(
             cache.mkdir(parents=True, exist_ok=True)
             size, content = math.prod(plan.shape), f"{len(plan.names)} crops"
             with write_atomically(array, size, content) as temporary:
+                survey = _survey(plan)
                 with open(temporary, "wb") as file:
-                    unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
+                    reading = replace(plan.reading, ranges=survey.ranges)
+                    unreadable = _write_crops(file, replace(plan, reading=reading), on_progress, leave_out=leave_out)
                 made = file_sha256(temporary)
                 if plan.key(KeptHashes(cache, plan.folder).of(plan.names)) != key:
                     raise InvalidDataError(
@@ -185,42 +203,57 @@ def _load_or_make(
                         "Run the same command again when no program writes there."
                     )
             # The note is written last: an array without a note is unfinished.
-            text = json.dumps(_note(key, plan.shape, made, unreadable), indent=1).encode()
+            text = json.dumps(_note(key, plan.shape, made, unreadable, survey), indent=1).encode()
             with write_atomically(note, len(text), "the note of the crops") as temporary:
                 temporary.write_bytes(text)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             hint = f"({error}) Give another folder, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
-        cached = np.load(array, mmap_mode="c", allow_pickle=False), unreadable
-    crops, unreadable = cached
+        cached = np.load(array, mmap_mode="c", allow_pickle=False), unreadable, survey
+    crops, unreadable, survey = cached
     if unreadable and not leave_out:
         raise _refusal(plan, unreadable)
-    return ReadableCrops(crops, [row for row in range(len(plan.names)) if row not in unreadable], unreadable)
+    return ReadableCrops(crops, [row for row in range(len(plan.names)) if row not in unreadable], unreadable, survey)
 
 
-def _note(key: str, shape: tuple[int, ...], array: str | None, unreadable: dict[int, str]) -> dict[str, Any]:
+def _survey(plan: CropPlan) -> ImageSurvey:
+    """Return the findings about the files of a plan. Ranges that the plan gives take the place of the ranges found."""
+    found = survey_images([plan.folder / name for name in plan.names])
+    return ImageSurvey({**found.ranges, **plan.reading.ranges}, found.orientations)
+
+
+def _note(
+    key: str, shape: tuple[int, ...], array: str | None, unreadable: dict[int, str], survey: ImageSurvey
+) -> dict[str, Any]:
     """Return the note about an array. `array` is the SHA-256 of the file of the array."""
     kept = [shape[0] - len(unreadable), *shape[1:]]
     note = {"made_by": "deepgum", "version": _VERSION, "key": key, "shape": kept, "dtype": "uint8", "sha256": array}
+    note["ranges"] = {kind: list(ends) for kind, ends in survey.ranges.items()}
+    note["orientations"] = [[row, orientation] for row, orientation in survey.orientations.items()]
     return note | {"unreadable": [[row, why] for row, why in unreadable.items()]} if unreadable else note
 
 
 def _open_valid(
     array: Path, note: Path, key: str, shape: tuple[int, ...]
-) -> tuple[NDArray[np.uint8], dict[int, str]] | None:
-    """Return the pair (cached crops, unreadable images), or None if the cache has no complete array for this key."""
+) -> tuple[NDArray[np.uint8], dict[int, str], ImageSurvey] | None:
+    """Return the cached crops, the unreadable images and the findings about the files. Return None if the cache has no
+    complete array for this key.
+    """
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         unreadable = {int(row): str(why) for row, why in content.get("unreadable", ())}
+        ranges = {str(kind): (float(low), float(high)) for kind, (low, high) in content["ranges"].items()}
+        survey = ImageSurvey(ranges, {int(row): int(orientation) for row, orientation in content["orientations"]})
         made = KeptHashes(array.parent, array.parent).of([array.name])[0]
-        if content != _note(key, shape, made, unreadable) or not unreadable.keys() < set(range(shape[0])):
+        if content != _note(key, shape, made, unreadable, survey) or not unreadable.keys() < set(range(shape[0])):
             return None
         # Copy on write: the array cannot change the file, and torch can still wrap it without a warning.
         crops: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError, AttributeError, TypeError):
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError):
         return None
     kept = (shape[0] - len(unreadable), *shape[1:])
-    return (crops, unreadable) if crops.shape == kept and crops.dtype == np.uint8 and crops.flags.c_contiguous else None
+    fits = crops.shape == kept and crops.dtype == np.uint8 and crops.flags.c_contiguous
+    return (crops, unreadable, survey) if fits else None
 
 
 def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, *, leave_out: bool) -> dict[int, str]:
@@ -272,6 +305,7 @@ def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[_Decoded]:
 def _decode(plan: CropPlan, index: int) -> _Decoded:
     """Return the crop at position `index` of the plan, or the error that was raised while it was decoded."""
     try:
-        return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
+        path, square = plan.folder / plan.names[index], plan.squares[index]
+        return read_crop(path, square, plan.image_size, colour=plan.colour, reading=plan.reading)
     except (UnreadableImageError, OSError) as error:
         return error

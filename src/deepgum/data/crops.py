@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 
 __all__ = ["Square", "cut_square", "read_crop"]
 
@@ -78,11 +79,13 @@ def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
-def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> NDArray[np.uint8]:
+def read_crop(
+    path: Path, square: Square | None, size: int, *, colour: bool, reading: ImageReading | None = None
+) -> NDArray[np.uint8]:
     """Return a crop of an image file as an array (c, size, size), where c = 3 with `colour` and c = 1 without.
 
-    If `square` is None, the crop is the smallest square around the whole image, so that the aspect ratio is kept. The
-    orientation tag of the file is ignored, because the labels refer to the stored pixels.
+    If `square` is None, the crop is the smallest square around the whole image, so that the aspect ratio is kept. By
+    default, the orientation that the file notes is not applied, and labels belong to the stored pixels.
 
     Raises
     ------
@@ -91,10 +94,11 @@ def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> 
     OSError
         If the operating system cannot read the file.
     """
-    mode = "RGB" if colour else "L"
+    mode: Literal["RGB", "L"] = "RGB" if colour else "L"
     with open_image(path) as image:
         image.draft(mode, None)  # a gray JPEG then decodes its luma only
+        shown = (reading or ImageReading()).pixels(image, mode)
         if square is None:
-            square = Square.around(0, image.width, 0, image.height, scale=1)
-        pixels = np.asarray(cut_square(image.convert(mode), square, size))
+            square = Square.around(0, shown.width, 0, shown.height, scale=1)
+        pixels = np.asarray(cut_square(shown, square, size))
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))

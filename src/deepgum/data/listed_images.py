@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepgum.data.crop_cache import CropPlan, Progress, load_crops, load_readable_crops
+from deepgum.data.crop_cache import CropPlan, Progress, ReadableCrops, load_readable_crops
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading, ImageSurvey
 from deepgum.data.mirror import Mirror
+from deepgum.data.orientation import orientation_notice
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, UnreadableImageError, listing
@@ -129,7 +132,7 @@ def readable_crops(
     cache_dir: str | os.PathLike[str] | None,
     on_progress: Progress | None,
     stacklevel: int = 3,
-) -> tuple[NDArray[np.uint8], list[int]]:
+) -> ReadableCrops:
     """Return the crops (m, c, h, w) of the images that can be read, and the m positions of these images in the plan.
 
     With `skip_unreadable`, images that cannot be decoded are left out, and a `DeepGUMWarning` gives their number and
@@ -140,13 +143,12 @@ def readable_crops(
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set. For further reasons, see `load_readable_crops`.
     """
-    if not skip_unreadable:
-        return load_crops(plan, cache_dir, on_progress), list(range(len(plan.names)))
-    crops, rows, unreadable = load_readable_crops(plan, cache_dir, on_progress)
-    if unreadable:
-        report = f"{len(unreadable)} of {len(plan.names)} images in '{plan.folder}' cannot be read and are left out"
-        warnings.warn(f"{report}: {listing(list(unreadable.values()))}.", DeepGUMWarning, stacklevel=stacklevel)
-    return crops, rows
+    readable = load_readable_crops(plan, cache_dir, on_progress, leave_out=skip_unreadable)
+    if readable.unreadable:
+        count, names = len(readable.unreadable), listing(list(readable.unreadable.values()))
+        report = f"{count} of {len(plan.names)} images in '{plan.folder}' cannot be read and are left out"
+        warnings.warn(f"{report}: {names}.", DeepGUMWarning, stacklevel=stacklevel)
+    return readable
 
 
 def load_pool(
@@ -161,6 +163,7 @@ def load_pool(
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    notices: Callable[[ImageSurvey], Sequence[str]] | None = None,
     stacklevel: int = 3,
 ) -> Pool:
     """Return the pool of the n images of a plan with their labels. The normaliser of every sample is 1.
@@ -181,13 +184,16 @@ def load_pool(
         See `Pool`.
     skip_unreadable, cache_dir, on_progress, stacklevel
         See `readable_crops`.
+    notices : callable, optional
+        Function ``notices(survey)`` that returns the notices of the pool. It gets the findings about the files of the
+        plan. Each notice is also given as a `DataNotice`, a warning.
 
     Raises
     ------
     UnreadableImagesError, InvalidParameterError, DiskFullError
         See `readable_crops` and `load_crops`.
     """
-    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
+    crops, rows, _, survey = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
 
     def kept(values: Sequence[str]) -> tuple[str, ...]:
         return tuple(values[row] for row in rows)
@@ -199,10 +205,10 @@ def load_pool(
         target_names=tuple(target_names),
         normaliser=torch.ones(len(rows)),
         mirror=mirror,
-        pictures=plan.pictures.subset(rows),
+        pictures=replace(plan.pictures.subset(rows), reading=replace(plan.reading, ranges=survey.ranges)),
     )
     groups, parts = (None if each is None else kept(each) for each in (keep_together, parts))
-    return Pool(data, groups, parts)
+    return Pool(data, groups, parts).with_notices([] if notices is None else notices(survey), stacklevel + 1)
 
 
 def load_whole_images(
@@ -212,6 +218,7 @@ def load_whole_images(
     target_names: Sequence[str],
     *,
     landmarks: bool = False,
+    apply_orientation: bool = False,
     mirror: Mirror | None = None,
     ids: Sequence[str] | None = None,
     keep_together: Sequence[str] | None = None,
@@ -241,6 +248,9 @@ def load_whole_images(
     landmarks : bool
         Whether the targets are landmarks x y x y ..., in pixels of the image file (see `deepgum.data.crops`). Landmarks
         are converted to fractions of the longer side of the image. Other targets stay unchanged.
+    apply_orientation : bool
+        Whether images are turned as their files say (EXIF). Landmarks then are in pixels of the turned images. If it is
+        false and files note an orientation, a `DataNotice` says so.
     mirror : Mirror, optional
         Change of the targets when an image is mirrored. By default images are not mirrored.
     ids : sequence of str, length n, optional
@@ -269,13 +279,27 @@ def load_whole_images(
     def present(values: Sequence[str] | None) -> list[str] | None:
         return None if values is None else [values[row] for row in rows]
 
-    labels = targets[rows]
+    labels, listed = targets[rows], [names[row] for row in rows]
+    reading = ImageReading(apply_orientation)
     squares: list[Square | None] = [None] * len(rows)  # the whole image
+    sizes: list[tuple[int, int] | None] = []
     if landmarks:
-        squares = [_square(folder / names[row]) for row in rows]
+        sizes = [_size(folder / name, reading) for name in listed]
+        squares = [None if size is None else Square.around(0, size[0], 0, size[1], scale=1) for size in sizes]
         labels = _fractions(labels, squares)
+
+    def notices(survey: ImageSurvey) -> list[str]:
+        notice = orientation_notice(
+            listed,
+            sorted(survey.orientations),
+            applied=apply_orientation,
+            points=targets[rows] if landmarks else None,
+            sizes={row: size for row, size in enumerate(sizes) if size is not None},
+        )
+        return [notice] if notice else []
+
     return load_pool(
-        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
+        CropPlan(folder, tuple(listed), tuple(squares), image_size, colour, reading),
         labels,
         target_names,
         mirror=mirror,
@@ -285,15 +309,16 @@ def load_whole_images(
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
+        notices=notices,
         stacklevel=stacklevel + 1,
     )
 
 
-def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None if the size of the image cannot be read from the file."""
+def _size(path: Path, reading: ImageReading) -> tuple[int, int] | None:
+    """Return the width and the height of an image as it is read, or None if the file does not tell them."""
     try:
         with open_image(path) as image:
-            return Square.around(0, image.width, 0, image.height, scale=1)
+            return reading.size(image)
     except (UnreadableImageError, OSError):
         return None  # the decoder reports the error
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 from deepgum.errors import InvalidDataError
 from deepgum.storage.hashes import KeptHashes, file_sha256
 
@@ -28,9 +29,11 @@ class Pictures:
         Names of the image files, relative to `folder`.
     squares : tuple of Square or None, length n
         The square crop of each image, in pixels of the image file. None means the smallest square around the whole
-        image.
+        image. If `reading` turns images, squares are in pixels of the turned image.
     sha256 : tuple of str, length n or 0
         The SHA-256 of each image file, or an empty string if it is not known. If the tuple is empty, none is known.
+    reading : ImageReading
+        The way from the files to pixels.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Pictures:
     names: tuple[str, ...]
     squares: tuple[Square | None, ...]
     sha256: tuple[str, ...] = ()
+    reading: ImageReading = field(default_factory=ImageReading)
 
     def __post_init__(self) -> None:
         if len(self.squares) != len(self.names):
@@ -61,7 +65,8 @@ class Pictures:
     def subset(self, rows: Sequence[int]) -> Pictures:
         """Return the image files and squares at these positions, in the order of `rows`."""
         names, squares = tuple(self.names[row] for row in rows), tuple(self.squares[row] for row in rows)
-        return Pictures(self.folder, names, squares, tuple(self.sha256[row] for row in rows if self.sha256))
+        sha256 = tuple(self.sha256[row] for row in rows if self.sha256)
+        return Pictures(self.folder, names, squares, sha256, self.reading)
 
     def hashed(self, cache: Path) -> Pictures:
         """Return the same pictures with the SHA-256 of each file. `cache` is the folder of the kept hashes."""
@@ -95,4 +100,5 @@ class Pictures:
         if square is not None:
             return square
         with open_image(self.file(row)) as image:
-            return Square.around(0, image.width, 0, image.height, scale=1)
+            width, height = self.reading.size(image)
+        return Square.around(0, width, 0, height, scale=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import DataNotice, InvalidDataError
 
 __all__ = ["PARTS", "Pool"]
 
@@ -68,7 +69,9 @@ class Pool:
         pictures = None
         if train.pictures is not None and test.pictures is not None:
             one, other = train.pictures, test.pictures
-            pictures = Pictures(Path(one.folder), one.names + other.names, one.squares + other.squares)
+            pictures = Pictures(
+                Path(one.folder), one.names + other.names, one.squares + other.squares, reading=one.reading
+            )
         data = replace(
             train,
             inputs=np.concatenate([np.asarray(train.inputs), np.asarray(test.inputs)]),
@@ -81,6 +84,15 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def with_notices(self, notices: Sequence[str], stacklevel: int = 2) -> Pool:
+        """Return the pool with further notices. Each of them is also given as a `DataNotice`, a warning.
+
+        `stacklevel` is that of `warnings.warn`; 2 is the caller of this method.
+        """
+        for notice in notices:
+            warnings.warn(notice, DataNotice, stacklevel=stacklevel)
+        return replace(self, notices=(*self.notices, *notices))
 
     def subset(self, indices: Sequence[int] | Tensor) -> Pool:
         """Return the pool of the samples at these positions, in the order of `indices`."""

@@ -24,8 +24,8 @@ _PROOF_PATH = "/proof"
 
 _CHALLENGE = re.compile("[0-9a-f]{32}")
 
-LARGEST = 64 * 1024
-"""Largest size of a request's body in bytes."""
+LARGEST = 1024 * 1024
+"""Largest size of a request's body in bytes. A decision about all labels of the page has about half of it."""
 
 _HEADERS = {
     "Content-Security-Policy": (

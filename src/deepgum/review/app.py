@@ -40,6 +40,7 @@ from deepgum.review.messages import (
     read_count,
     read_flag,
     read_key,
+    read_labels,
     read_object,
     read_text,
     read_values,
@@ -51,7 +52,7 @@ __all__ = ["application"]
 _SIDES = {"small": 256, "large": 1024}
 """Sides of the pictures on cards and in the large view, in pixels."""
 
-_ENDINGS = {"patch": "patch.jsonl"}
+_ENDINGS = {"patch": "patch.jsonl", "csv": "decisions.csv"}
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 
@@ -92,6 +93,7 @@ class _Pages:
                 Route("/pictures/{audit}/{size}/{row:int}.jpg", self.picture),
                 Route("/decisions", self.decisions, methods=["GET"]),
                 Route("/decisions", self.decide, methods=["POST"]),
+                Route("/decisions/many", self.decide_many, methods=["POST"]),
                 Route("/undo", self.undo, methods=["POST"]),
                 Route("/redo", self.redo, methods=["POST"]),
                 Route("/export/{kind}", self.export),
@@ -145,6 +147,20 @@ class _Pages:
         decision = Decision(sample, group, action, new, reason, self._review.who)
         expected, key = read_count(values, "expected"), read_key(values)
         return await self._written(lambda: self._review.store.decide(decision, expected=expected, key=key))
+
+    async def decide_many(self, request: Request) -> Response:
+        """Store one decision about many labels. The page sends their places in the audit, not their names."""
+        fields = ("audit", "labels", "action", "suggested", "reason", "key")
+        values = await self._read(request, fields)
+        labels, action = read_labels(values, "labels"), read_action(values)
+        suggested, reason, key = read_flag(values, "suggested"), read_text(values, "reason"), read_key(values)
+
+        def write() -> Entry:
+            places = [(row, group) for row, group, _ in labels]
+            decisions = self._review.together(places, action, suggested=suggested, reason=reason)
+            return self._review.store.decide_many(decisions, expected=[seq for *_, seq in labels], key=key)
+
+        return await self._written(write)
 
     async def undo(self, request: Request) -> Response:
         values = await self._read(request, ("audit", "seq", "key"))
@@ -216,7 +232,9 @@ class _Pages:
         }
 
 
-_OWN_SCRIPTS = ("server.js", "decisions.js", "editor.js", "buttons.js", "frame.js", "walk.js", "review.js")
+_OWN_SCRIPTS = (
+    "server.js", "decisions.js", "editor.js", "buttons.js", "frame.js", "many.js", "notes.js", "walk.js", "review.js",
+)  # fmt: skip
 
 _STATUS: tuple[tuple[type[DeepGUMError], int], ...] = (
     (StaleDecisionError, 409),

@@ -24,6 +24,9 @@ _WAL = "-wal"
 _COMPANIONS = (_WAL, "-journal")
 """Endings of the files in which SQLite keeps writes that are not yet in the main file."""
 
+_COLUMNS = ("seq", "action", "of", "sample", "group", "new", "reason", "who", "at", "key")
+"""Columns of the table `log`, in the order of the fields of `Row`."""
+
 _HEADER, _MODE, _IN_WAL = 20, 18, 2  # byte 18 of an SQLite file is 2 if its writes go to a write-ahead log first
 
 
@@ -97,8 +100,8 @@ def _rows(connection: sqlite3.Connection, path: Path, audit: str) -> list[Row]:
         )
     header = dict(connection.execute("SELECT key, value FROM meta"))
     check_audit(path, audit, header, connection.execute("SELECT count(*) FROM log").fetchone()[0])
-    columns = ", ".join(f'"{name}"' for name in Row._fields)
-    rows = (Row._make(row) for row in connection.execute(f"SELECT {columns} FROM log ORDER BY seq"))
+    columns = ", ".join(f'"{name}"' for name in _COLUMNS)
+    rows = (Row(*row) for row in connection.execute(f"SELECT {columns} FROM log ORDER BY seq"))
     return [row if row.new is None else row._replace(new=tuple(json.loads(str(row.new)))) for row in rows]
 
 

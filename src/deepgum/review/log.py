@@ -27,8 +27,15 @@ FORMAT = "deepgum-decisions 2"
 _WAIT = 15.0  # seconds for another process to finish its write
 
 
+Many = tuple[tuple[str, str, tuple[float, ...] | None], ...]
+"""The labels of a decision about many labels, as (sample, group, new)."""
+
+
 class Row(NamedTuple):
     """A row of the log: a decision, or an undo or a redo. `of` is the row of the undone or redone decision.
+
+    A decision about one label has `sample`, `group` and `new`. A decision about many labels has `many` instead, so that
+    the whole decision is one line: it is in a copy of the file with all its labels, or not at all.
 
     `key` identifies the write that made the row; None if the write has no key.
     """
@@ -43,6 +50,7 @@ class Row(NamedTuple):
     who: str = ""
     at: str = ""
     key: str | None = None
+    many: Many | None = None
 
 
 class LogFile:
@@ -129,6 +137,7 @@ class LogFile:
         reason: str = "",
         who: str = "",
         key: str | None = None,
+        many: Many | None = None,
     ) -> int:
         """Add a row with the current time, and return the number of the row. When this method returns, the row is on
         the disk. Call the method once in a transaction, after all rows of `new_rows`. The row counts
@@ -139,7 +148,7 @@ class LogFile:
         DiskFullError, DecisionsFileError
             If the row cannot be written. Then the file does not change.
         """
-        row = Row(self._head + 1, action, of, sample, group, new, reason, who, _now(), key)
+        row = Row(self._head + 1, action, of, sample, group, new, reason, who, _now(), key, many)
         with self._named("written"), open(self.path, "r+b", buffering=0) as file:
             self._check_place()
             start = min(file.seek(0, os.SEEK_END), self._end)  # before the end if the last row has no line end
@@ -239,11 +248,12 @@ class LogFile:
         try:
             values = json.loads(line)
             row = Row(**values)
-            texts = [value for name, value in values.items() if name not in ("seq", "of", "new")]
+            texts = [value for name, value in values.items() if name not in ("seq", "of", "new", "many")]
             if row.seq != number or not all(isinstance(text, str) for text in texts):
                 raise ValueError(f"Found {values}")
             if not isinstance(row.of, int | None) or not isinstance(row.new, list | None):
                 raise ValueError(f"Found {values}")
+            row = row._replace(new=None if row.new is None else tuple(row.new), many=_labels(row.many))
         except (ValueError, TypeError, RecursionError) as error:
             text = line[:60].decode("utf-8", "replace")
             found = (
@@ -253,7 +263,7 @@ class LogFile:
                 f"'{self.path}' should hold row {number} of its decisions in line {number + 1}. {found}. The file is "
                 "kept. Correct that line, bring back a copy of the file, or move it to start a new review."
             ) from error
-        return row if row.new is None else row._replace(new=tuple(row.new))
+        return row
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -301,6 +311,26 @@ def _is_whole(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _labels(many: Any) -> Many | None:
+    """Return the field `many` of a line, as tuples.
+
+    Raises
+    ------
+    ValueError
+        If it is not a list of [sample, group, new] with at least one item.
+    """
+    if many is None:
+        return None
+    if not isinstance(many, list) or not many:
+        raise ValueError(f"Found {many!r}")
+    labels = []
+    for sample, group, new in many:
+        if not isinstance(sample, str) or not isinstance(group, str) or not isinstance(new, list | None):
+            raise ValueError(f"Found {[sample, group, new]}")
+        labels.append((sample, group, None if new is None else tuple(new)))
+    return tuple(labels)
 
 
 def _encode(row: Row) -> bytes:

@@ -14,15 +14,20 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.review.ledger import Entry
 
 __all__ = [
+    "MOST",
     "entry_message",
     "read_action",
     "read_count",
     "read_flag",
     "read_key",
+    "read_labels",
     "read_object",
     "read_text",
     "read_values",
 ]
+
+MOST = 20_000
+"""Largest number of flagged labels on the page, the worst ones."""
 
 _LONGEST = 4096
 """Largest number of characters of an id or a name."""
@@ -114,6 +119,26 @@ def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | Non
     raise InvalidParameterError(name, "null, or a list of finite numbers", value)
 
 
+def read_labels(values: Mapping[str, Any], name: str) -> list[tuple[int, int, int]]:
+    """Return a field of a message, which must be a list of [row, group, expected]: the place of a label in the audit,
+    and the number of the decision about it that the reviewer saw, or 0.
+
+    Examples
+    --------
+    >>> read_labels({"labels": [[7, 0, 0], [8, 1, 3]]}, "labels")
+    [(7, 0, 0), (8, 1, 3)]
+    """
+    value = values[name]
+    expected = f"a list of 1 to {MOST} items [row, group, number of the decision]"
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST:
+        raise InvalidParameterError(name, expected, value if not isinstance(value, list) else f"{len(value)} items")
+    for each in value:
+        whole = isinstance(each, list) and len(each) == 3 and all(type(number) is int for number in each)
+        if not whole or not all(0 <= number < 2**63 for number in each):
+            raise InvalidParameterError(name, expected, each)
+    return [(row, group, seq) for row, group, seq in value]
+
+
 def read_action(values: Mapping[str, Any]) -> Any:
     """Return the action of a message, which must be keep, fix, drop or skip."""
     return check_choice("action", values["action"], ACTIONS)
@@ -121,4 +146,4 @@ def read_action(values: Mapping[str, Any]) -> Any:
 
 def entry_message(entry: Entry | None) -> dict[str, Any] | None:
     """Return the message that describes a decision. If `entry` is None, return None."""
-    return None if entry is None else {"seq": entry.seq, **asdict(entry.decision)}
+    return None if entry is None else {"seq": entry.seq, "many": entry.many, **asdict(entry.decision)}

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Self
 
-from deepgum.audit.corrections.decisions import ACTIONS, Action
+from deepgum.audit.corrections.decisions import ACTIONS, Action, Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.errors import InvalidParameterError
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer
 from deepgum.report.page.words import data_folders, without_folders
+from deepgum.review.messages import MOST
 from deepgum.review.store import DecisionStore, check_text, login
 
 __all__ = ["Review", "suggestion"]
-
-MOST = 20_000
-"""Largest number of flagged labels on the page, the worst ones."""
 
 _SCALE_OF_LANDMARKS = 1.2
 """Side of the visible square, in sides of the square that the network saw: landmarks can be placed outside of it."""
@@ -115,6 +115,38 @@ class Review:
         if sample not in rows or group not in groups:
             return None
         return suggestion(self.labels, (rows[sample], groups[group]))
+
+    def together(self, places: Sequence[Place], action: Action, *, suggested: bool, reason: str) -> list[Decision]:
+        """Return the same decision about many labels, one `Decision` per label.
+
+        Parameters
+        ----------
+        places : sequence of (row, group)
+        action : {"keep", "fix", "drop", "skip"}
+        suggested : bool
+            Whether each label is replaced by its suggestion; only with the action "fix".
+        reason : str
+
+        Raises
+        ------
+        InvalidParameterError
+            If a label is not in the audit, or has no suggestion although `suggested` is true, or if `suggested` does
+            not fit the action.
+        """
+        if suggested != (action == "fix"):
+            hint = "Many labels are fixed with their suggestions, or not at all."
+            raise InvalidParameterError("suggested", f"{not suggested} for the action {action!r}", suggested, hint)
+        decisions = []
+        for row, group in places:
+            if not (row < len(self.labels) and group < len(self.labels.group_names)):
+                expected = f"places in {len(self.labels)} samples and {len(self.labels.group_names)} groups"
+                raise InvalidParameterError("labels", expected, (row, group))
+            new = suggestion(self.labels, (row, group)) if suggested else None
+            sample, name = self.labels.ids[row], self.labels.group_names[group]
+            if suggested and new is None:
+                raise InvalidParameterError("labels", "labels with a suggestion", f"{name!r} of {sample!r}")
+            decisions.append(Decision(sample, name, action, new, reason, self.who))
+        return decisions
 
     def counts(self) -> dict[Action | None, int]:
         """Return the numbers of flagged labels: action of the current decision -> number. The key None counts labels

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Self, cast
 
-from deepgum.audit.corrections.decisions import Action, Decision
+from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.errors import (
@@ -24,8 +24,9 @@ from deepgum.errors import (
     StaleDecisionError,
     UnknownNameError,
 )
+from deepgum.review.decision_rows import check_together, decisions_in, fields_of
 from deepgum.review.earlier_log import earlier_files, read_earlier
-from deepgum.review.ledger import Entry, Ledger
+from deepgum.review.ledger import Entry, Ledger, described
 from deepgum.review.log import LogFile, Row
 from deepgum.storage.lock import locked
 
@@ -152,47 +153,73 @@ class DecisionStore:
         DecisionsFileError, DiskFullError
             If the decision cannot be stored.
         """
-        self._check(decision)
-        sample, group = decision.sample, decision.group
+        return self.decide_many([decision], expected=None if expected is None else [expected], key=key)
+
+    def decide_many(
+        self, decisions: Sequence[Decision], *, expected: Sequence[int] | None = None, key: str | None = None
+    ) -> Entry:
+        """Store one decision about many labels: all of it, or nothing. One undo undoes all of it.
+
+        Parameters
+        ----------
+        decisions : sequence of Decision
+            One decision for each label, each about another label. They have the same action, reason and reviewer.
+        expected : sequence of int, optional
+            One number for each decision; see `decide`.
+        key : str, optional
+            See `decide`.
+
+        Returns
+        -------
+        Entry
+            The stored decision about the first label.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no decision, two decisions are about one label, or they differ in the action, the reason or the
+            reviewer. For further errors, see `decide`.
+        """
+        for decision in decisions:
+            self._check(decision)
+        check_together(decisions)
         with self._writing():
             if (stored := self._stored(key)) is not None:
                 return stored
-            current = self._ledger.current(sample, group)
-            if expected is not None and expected != (current.seq if current else 0):
-                raise StaleDecisionError(
-                    f"The decision about the label {group!r} of {sample!r} should be based on its current state. "
-                    f"Now {_describe(current)}. Nothing was changed. Look at the label again, then decide.",
-                    current,
-                )
-            who = decision.who or login()
-            seq = self._log.append(
-                decision.action, sample=sample, group=group, new=decision.new, reason=decision.reason, who=who, key=key
-            )
+            if expected is not None:
+                self._check_unchanged(decisions, expected)
+            first = decisions[0]
+            who = first.who or login()
+            seq = self._log.append(first.action, **fields_of(decisions), reason=first.reason, who=who, key=key)
         return self._entry(seq)
 
     def undo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
         """Undo the decision with the number `seq`, and return it. The decision before it on the same label is then
-        current again.
+        current again. A decision about many labels is undone for all of them.
 
         Raises
         ------
         StaleDecisionError
-            If decision `seq` is not current, because it is already undone or because there is a later decision about
-            the same label.
+            If decision `seq` is not current for one of its labels, because it is already undone or because there is a
+            later decision about this label.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
                 return stored
-            entry = self._ledger.entry(seq)
-            current = None if entry is None else self._ledger.current(*entry.place)
-            if entry is None or current != entry:
+            entries = self._ledger.entries(seq)
+            later = [entry for entry in entries if self._ledger.current(*entry.place) != entry]
+            if not entries or later:
+                current = self._ledger.current(*later[0].place) if later else None
+                many = len(entries) > 1
+                about = f"the label {later[0].decision.group!r} of {later[0].decision.sample!r}: " if many else ""
                 raise StaleDecisionError(
-                    f"Decision {seq} can be undone only if it is the current decision about its label. "
-                    f"Now {_describe(current)}. Nothing was changed.",
+                    f"Decision {seq} can be undone only if it is the current decision about "
+                    f"{f'all its {len(entries)} labels' if many else 'its label'}. Now {about}{described(current)}. "
+                    "Nothing was changed.",
                     current,
                 )
             self._log.append("undo", of=seq, who=who or login(), key=key)
-        return entry
+        return entries[0]
 
     def redo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
         """Redo the decision with the number `seq`, and return it. It must be the decision that was undone last.
@@ -250,10 +277,11 @@ class DecisionStore:
                 elif row.action == "redo":
                     self._ledger.redo(row.seq, cast(int, row.of))
                 else:
-                    action, sample, group = cast(Action, row.action), cast(str, row.sample), cast(str, row.group)
-                    decision = Decision(sample, group, action, row.new, row.reason, row.who, row.at)
-                    self._check(decision)
-                    self._ledger.decide(row.seq, decision)
+                    decisions = decisions_in(row)
+                    for decision in decisions:
+                        self._check(decision)
+                    check_together(decisions)
+                    self._ledger.decide(row.seq, *decisions)
             except (KeyError, ValueError) as error:
                 known = isinstance(error, InvalidParameterError)
                 found = error if known else f"There is no decision {row.of} to {row.action}."
@@ -280,9 +308,24 @@ class DecisionStore:
         return None if seq is None else self._entry(seq)
 
     def _entry(self, seq: int) -> Entry:
-        entry = self._ledger.entry(seq)
-        assert entry is not None
-        return entry
+        return self._ledger.entries(seq)[0]
+
+    def _check_unchanged(self, decisions: Sequence[Decision], expected: Sequence[int]) -> None:
+        """Raise `StaleDecisionError` unless the numbers of the current decisions on the labels are `expected`."""
+        stale = []
+        for decision, seq in zip(decisions, expected, strict=True):
+            current = self._ledger.current(decision.sample, decision.group)
+            if seq != (current.seq if current else 0):
+                stale.append((decision, current))
+        if not stale:
+            return
+        decision, current = stale[0]
+        others = f" ({len(stale)} of the {len(decisions)} labels changed)" if len(decisions) > 1 else ""
+        raise StaleDecisionError(
+            f"The decision about the label {decision.group!r} of {decision.sample!r} should be based on its current "
+            f"state. Now {described(current)}{others}. Nothing was changed. Look at the label again, then decide.",
+            current,
+        )
 
 
 def check_text(name: str, text: str) -> str:
@@ -351,13 +394,3 @@ def _take_over(folder: AuditFolder, audit: str) -> list[Row]:
 
     with locked(folder.review_lock, served):
         return read_earlier(earlier, audit)
-
-
-def _describe(entry: Entry | None) -> str:
-    if entry is None:
-        return "the label is undecided"
-    decision = entry.decision
-    values = "" if decision.new is None else f" to {' '.join(f'{value:g}' for value in decision.new)}"
-    return (
-        f"decision {entry.seq} is current: {decision.action}{values}, by {decision.who or 'somebody'} at {decision.at}"
-    )

@@ -7,10 +7,12 @@ old names. A configuration that a user writes is not translated: an old name is 
 Where to enter a change:
 
 - a new name of a data set's option: a line in `RENAMED`;
+- a new option of a data set: a line in `ADDED`;
 - a moved option of the training: `deepgum.training.flat_options`;
 - a change of the whole configuration: `deepgum.experiments.runs.config_file.read_recorded`.
 
-Keys of runs (digests) are computed from the names of version 0.1.0, so that runs keep their keys.
+Keys of runs (digests) are computed from the names of version 0.1.0 and without new options that have their defaults, so
+that runs keep their keys.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 
 from deepgum._version import __version__
 
-__all__ = ["FIRST", "RENAMED", "made_by", "original_options", "upgraded_options", "version_line"]
+__all__ = ["ADDED", "FIRST", "RENAMED", "made_by", "original_options", "upgraded_options", "version_line"]
 
 FIRST = "0.1.0"
 """The only version whose configuration files do not name their version."""
@@ -30,23 +32,29 @@ FIRST = "0.1.0"
 RENAMED: Mapping[str, Mapping[str, str]] = MappingProxyType({"table": {"group": "keep_together"}})
 """Data set -> (option name of version 0.1.0 -> current name)."""
 
+ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType({"table": {"apply_orientation": False}})
+"""Data set -> (option that version 0.1.0 did not have -> its default, with which results are as in version 0.1.0)."""
+
 _WRITTEN = "# Written by deepgum "
 
 
 def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recorded options of a data set with their current names.
+    """Return the recorded options of a data set with their current names, and new options with their defaults.
 
     Examples
     --------
     >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
-    {'targets': ['age'], 'keep_together': 'person'}
+    {'apply_orientation': False, 'targets': ['age'], 'keep_together': 'person'}
     """
     current = RENAMED.get(dataset, {})
-    return {current.get(name, name): value for name, value in options.items()}
+    named = {current.get(name, name): value for name, value in options.items()}
+    return {**ADDED.get(dataset, {}), **named} if named else named
 
 
 def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a data set with the names of version 0.1.0, for the key of a run.
+    """Return the options of a data set as version 0.1.0 would have had them, for the key of a run.
+
+    Names are those of version 0.1.0. New options that have their defaults are left out.
 
     Examples
     --------
@@ -54,7 +62,9 @@ def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
     {'targets': ['age'], 'group': 'person'}
     """
     before = {new: old for old, new in RENAMED.get(dataset, {}).items()}
-    return {before.get(name, name): value for name, value in options.items()}
+    added = ADDED.get(dataset, {})
+    kept = {name: value for name, value in options.items() if name not in added or value != added[name]}
+    return {before.get(name, name): value for name, value in kept.items()}
 
 
 def version_line() -> str:

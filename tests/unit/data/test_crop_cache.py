@@ -262,7 +262,7 @@ def spoilt(plan: CropPlan) -> CropPlan:
 
 
 def test_images_that_cannot_be_decoded_are_left_out_and_the_rest_goes_on(spoilt: CropPlan, tmp_path: Path) -> None:
-    crops, rows, unreadable = load_readable_crops(spoilt, tmp_path / "cache")
+    crops, rows, unreadable, _ = load_readable_crops(spoilt, tmp_path / "cache")
     assert rows == [0, 2, 3, 5, 6]
     assert isinstance(crops, np.memmap)
     assert crops.shape == (5, 1, 8, 8)
@@ -274,7 +274,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_the_rest_goes_on(spoilt:
 def test_the_second_load_knows_what_is_left_out_without_decoding(
     spoilt: CropPlan, tmp_path: Path, decoded: list[str]
 ) -> None:
-    crops, rows, unreadable = load_readable_crops(spoilt, tmp_path / "cache")
+    crops, rows, unreadable, _ = load_readable_crops(spoilt, tmp_path / "cache")
     (note,) = (tmp_path / "cache").glob("*.json")
     assert [name in note.read_text() for name in spoilt.names] == [row in SPOILT for row in range(N)]
     again = load_readable_crops(spoilt, tmp_path / "cache")
@@ -302,13 +302,13 @@ def test_a_mended_image_is_decoded(spoilt: CropPlan, tmp_path: Path) -> None:
     load_readable_crops(spoilt, tmp_path / "cache")
     for row in SPOILT:
         Image.new("L", (20, 20), 200).save(spoilt.folder / spoilt.names[row])
-    crops, rows, unreadable = load_readable_crops(spoilt, tmp_path / "cache")
+    crops, rows, unreadable, _ = load_readable_crops(spoilt, tmp_path / "cache")
     assert (rows, unreadable) == (list(range(N)), {})
     assert crops[1].mean() == pytest.approx(200, abs=2)
 
 
 def test_one_cache_serves_both_ways_of_loading(plan: CropPlan, tmp_path: Path, decoded: list[str]) -> None:
-    crops, rows, unreadable = load_readable_crops(plan, tmp_path / "cache")
+    crops, rows, unreadable, _ = load_readable_crops(plan, tmp_path / "cache")
     assert (rows, unreadable) == (list(range(N)), {})
     np.testing.assert_array_equal(load_crops(plan, tmp_path / "cache"), crops)
     assert len(decoded) == N
@@ -318,7 +318,7 @@ def test_a_number_of_crops_with_fewer_digits_still_fits_the_header(plan: CropPla
     (plan.folder / "spoilt.jpg").write_bytes(b"")
     names = (*plan.names, plan.names[0], plan.names[1], "spoilt.jpg")
     longer = dataclasses.replace(plan, names=names, squares=(plan.squares[0],) * 10)
-    crops, rows, _ = load_readable_crops(longer, tmp_path / "cache")
+    crops, rows, *_ = load_readable_crops(longer, tmp_path / "cache")
     assert rows == list(range(9))
     np.testing.assert_array_equal(crops[:7], load_crops(plan, tmp_path / "other"))
     np.testing.assert_array_equal(crops[7:], crops[:2])

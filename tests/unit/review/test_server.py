@@ -28,6 +28,7 @@ from deepgum.data.pictures import Pictures
 from deepgum.review import connections
 from deepgum.review.access import LARGEST
 from deepgum.review.address import Address, listen
+from deepgum.review.messages import MOST
 from deepgum.review.server import make_server
 from deepgum.review.session import Review
 
@@ -234,6 +235,81 @@ def test_a_write_with_a_lost_answer_is_stored_once(served: Caller) -> None:
     assert len(served.held) == 1
 
 
+def test_many_labels_are_decided_and_undone_at_once(served: Caller) -> None:
+    labels = served.review.labels
+    places = [[row, group] for row, group in labels.worst_first() if np.isfinite(labels.suggested[row, 2 * group])]
+    served.post("decisions", served.write(sample=labels.ids[places[0][0]], group="ab"[places[0][1]], action="drop"))
+    write = {
+        "audit": served.audit, "action": "fix", "suggested": True, "reason": "all of run 7", "key": "many",
+        "labels": [[row, group, int(not place)] for place, (row, group) in enumerate(places)],
+    }  # fmt: skip
+    stale = write | {"labels": [[row, group, 0] for row, group in places], "key": "stale"}
+    status, answer = served.post("decisions/many", stale)
+    assert (status, answer["current"]["action"]) == (409, "drop")
+    assert len(served.held) == 1
+    status, answer = served.post("decisions/many", write)
+    assert (status, answer["entry"]["many"], answer["undo"]["many"], answer["head"]) == (
+        200,
+        len(places),
+        len(places),
+        2,
+    )
+    assert len(places) > 2
+    assert served.post("decisions/many", write)[1] == answer
+    held = {(each.sample, each.group): each for each in served.held}
+    assert set(held) == {(labels.ids[row], "ab"[group]) for row, group in places}
+    for row, group in places:
+        each = held[labels.ids[row], "ab"[group]]
+        np.testing.assert_allclose(each.new, labels.suggested[row, list(labels.partition[group])], atol=0.04)
+        assert (each.reason, each.who) == ("all of run 7", "ada")
+    status, answer = served.post("undo", {"audit": served.audit, "seq": 2, "key": "u"})
+    assert (status, answer["redo"]["many"]) == (200, len(places))
+    assert [each.action for each in served.held] == ["drop"]
+
+
+def test_a_decision_about_all_labels_of_the_largest_page_fits_into_a_request() -> None:
+    most = {
+        "labels": [[10_000_000, 1000, 100_000]] * MOST,
+        "reason": "\u1234" * 2000,
+        "audit": "0" * 64,
+        "key": "k" * 64,
+    }
+    assert len(json.dumps(most, separators=(",", ":"))) < 0.9 * LARGEST
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": []}, "1 to 20000 items"),
+        ({"labels": [[0, 0, 0]] * 20_001}, "1 to 20000 items"),
+        ({"labels": [[0, 0]]}, "row, group"),
+        ({"labels": [[0, True, 0]]}, "row, group"),
+        ({"labels": [[-1, 0, 0]]}, "row, group"),
+        ({"labels": [[0, 2, 0]]}, "2 groups"),
+        ({"labels": [[40, 0, 0]]}, "40 samples"),
+        ({"labels": [[0, 0, 0], [0, 0, 0]]}, "another label"),
+        ({"action": "fix"}, "True for the action"),
+        ({"action": "keep", "suggested": True}, "False for the action"),
+        ({"action": "fix", "suggested": True, "labels": [[1, 0, 0], [1, 1, 0]]}, "labels with a suggestion"),
+        ({"reason": "x" * 2001}, "at most 2000"),
+        ({"action": "burn"}, "keep"),
+        ({"key": ""}, "1 to 64"),
+        ({"new": None}, "an object of"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_decision_about_many_labels_that_does_not_fit_is_refused(
+    refusing: Caller, changes: dict[str, Any], words: str
+) -> None:
+    write = {
+        "audit": refusing.audit, "labels": [[0, 0, 0]], "action": "keep", "suggested": False, "reason": "", "key": "k",
+    }  # fmt: skip
+    status, answer = refusing.post("decisions/many", write | changes)
+    assert status == 400, answer
+    assert words in answer["message"]
+    assert refusing.held == refusing.before
+
+
 def test_concurrent_tabs_lose_no_decision(served: Caller) -> None:
     writes = [served.write(sample=f"images/{i:03d}.png", group=group) for i in range(20) for group in "ab"]
     with ThreadPoolExecutor(8) as pool:
@@ -268,12 +344,15 @@ BAD_HEADERS: list[dict[str, str | None]] = [
 
 
 @pytest.mark.parametrize("headers", BAD_HEADERS, ids=str)
-@pytest.mark.parametrize("path", ["decisions", "undo"])
+@pytest.mark.parametrize("path", ["decisions", "decisions/many", "undo"])
 def test_a_forged_write_is_refused(refusing: Caller, headers: dict[str, str | None], path: str) -> None:
     with refusing.review.store.reading() as ledger:
         (entry,) = ledger
     here = {name: value and value.replace("{port}", str(refusing.address.port)) for name, value in headers.items()}
-    write = refusing.write() if path == "decisions" else {"audit": refusing.audit, "seq": entry.seq, "key": "u"}
+    audit = refusing.audit
+    many = {"audit": audit, "labels": [[0, 0, 0]], "action": "keep", "suggested": False, "reason": "", "key": "m"}
+    undo = {"audit": audit, "seq": entry.seq, "key": "u"}
+    write = {"decisions": refusing.write(), "decisions/many": many, "undo": undo}[path]
     status, answer = refusing.post(path, write, headers=here)
     assert 400 <= status < 500
     if "Host" not in headers or headers["Host"]:  # without one HTTP itself is at an end

@@ -57,7 +57,7 @@ def test_another_store_reads_a_decision_at_once(audited: AuditFolder) -> None:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.sampled_from("dddurr"), st.integers(0, 2), st.sampled_from(["keep", "drop"]))))
+@given(steps=st.lists(st.tuples(st.sampled_from("ddmmuurr"), st.integers(0, 2), st.sampled_from(["keep", "drop"]))))
 def test_undo_and_redo_move_through_the_earlier_states(audited: AuditFolder, steps: list[tuple[str, int, str]]) -> None:
     audited.decisions_file.unlink(missing_ok=True)
     states: list[dict[str, str]] = [{}]
@@ -71,6 +71,11 @@ def test_undo_and_redo_move_through_the_earlier_states(audited: AuditFolder, ste
             if step == "d":
                 store.decide(Decision(IDS[sample], "a", action, reason=str(number)))  # type: ignore[arg-type]
                 states[place + 1 :] = [states[place] | {IDS[sample]: str(number)}]
+                place += 1
+            elif step == "m":  # all but one sample, as one decision
+                names = [name for name in IDS[:3] if name != IDS[sample]]
+                store.decide_many([Decision(name, "a", action, reason=str(number)) for name in names])  # type: ignore[arg-type]
+                states[place + 1 :] = [states[place] | dict.fromkeys(names, str(number))]
                 place += 1
             elif step == "u" and undoable is not None:
                 store.undo(undoable.seq)
@@ -119,6 +124,75 @@ def test_only_current_decisions_are_undone_and_only_the_last_undo_redone(audited
         store.decide(Decision(IDS[2], "a", "skip"))
         with pytest.raises(StaleDecisionError, match="there is nothing to redo"):
             store.redo(second.seq)
+
+
+def test_a_decision_about_many_labels_is_one_row_with_one_undo(audited: AuditFolder) -> None:
+    fixes = [Decision(name, "a", "fix", (float(place), 0.5), "run 7", "ada") for place, name in enumerate(IDS)]
+    with DecisionStore.of(audited) as store:
+        before = store.decide(Decision(IDS[0], "a", "keep", who="bob"))
+        entry = store.decide_many(fixes, expected=[before.seq, *[0] * 39], key="m")
+        assert (entry.seq, entry.many) == (2, 40)
+        assert store.decide_many(fixes, expected=[0] * 40, key="m") == entry  # the answer was lost
+        assert len(lines(audited)) == 2
+        assert [(each.sample, each.new, each.reason, each.who) for each in store.decisions()] == [
+            (each.sample, each.new, each.reason, each.who) for each in fixes
+        ]
+        assert len({each.at for each in store.decisions()}) == 1
+        with DecisionStore.of(audited) as other:
+            assert other.decisions() == store.decisions()
+            other.undo(entry.seq)
+        assert store.decisions() == [before.decision]
+        assert store.redo(entry.seq) == entry
+        assert len(store.decisions()) == 40
+
+
+def test_one_outdated_label_refuses_a_decision_about_many(audited: AuditFolder) -> None:
+    drops = [Decision(name, "a", "drop") for name in IDS]
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[7], "a", "keep", who="bob"))
+        with pytest.raises(StaleDecisionError, match=rf"of '{IDS[7]}' .* keep, by bob at .* \(1 of the 40 labels"):
+            store.decide_many(drops, expected=[0] * 40)
+        assert [each.sample for each in store.decisions()] == [IDS[7]]
+        entry = store.decide_many(drops)
+        later = store.decide(Decision(IDS[9], "a", "keep", who="bob"))
+        with pytest.raises(StaleDecisionError, match=f"all its 40 labels. Now the label 'a' of '{IDS[9]}': decision 3"):
+            store.undo(entry.seq)
+        store.undo(later.seq)
+        store.undo(entry.seq)
+        assert [each.action for each in store.decisions()] == ["keep"]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "words"),
+    [
+        ([], "one decision or more"),
+        ([Decision(IDS[0], "a", "keep")] * 2, "each about another label"),
+        ([Decision(IDS[0], "a", "keep"), Decision(IDS[1], "a", "drop")], "the same action"),
+        ([Decision(IDS[0], "a", "keep"), Decision(IDS[1], "a", "keep", reason="seen")], "reason"),
+        ([Decision(IDS[0], "a", "keep"), Decision("images/999.png", "a", "keep")], "one of the 40 samples"),
+    ],
+)
+def test_decisions_that_are_not_one_decision_are_refused(
+    audited: AuditFolder, decisions: list[Decision], words: str
+) -> None:
+    with DecisionStore.of(audited) as store:
+        with pytest.raises(InvalidParameterError, match=words):
+            store.decide_many(decisions)
+        assert store.decisions() == []
+
+
+def test_a_cut_decision_about_many_labels_is_no_decision(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide_many([Decision(name, "a", "fix", FIX) for name in IDS])
+    whole = audited.decisions_file.read_bytes()
+    start = whole.index(b"\n") + 1
+    for size in [start, start + 1, *range(start + 2, len(whole) - 1, 97), len(whole) - 2]:
+        audited.decisions_file.write_bytes(whole[:size])
+        with DecisionStore.of(audited) as store:
+            assert store.decisions() == []
+    audited.decisions_file.write_bytes(whole)
+    with DecisionStore.of(audited) as store:
+        assert len(store.decisions()) == 40
 
 
 def test_a_repeated_write_is_stored_once(audited: AuditFolder) -> None:
@@ -253,6 +327,18 @@ KEEP = f'"action":"keep","sample":"{IDS[0]}","group":"a"'
         (_of_another_line(f'{{"seq":3,{KEEP},"of":"1"}}'), "row 3 of its decisions"),
         (_of_another_line(f'{{"seq":3,{KEEP},"more":"1"}}'), "row 3 of its decisions"),
         (_of_another_line("[3]"), "row 3 of its decisions"),
+        (_of_another_line('{"seq":3,"action":"keep","many":[]}'), "row 3 of its decisions"),
+        (_of_another_line('{"seq":3,"action":"keep","many":[["a","b"]]}'), "row 3 of its decisions"),
+        (_of_another_line('{"seq":3,"action":"keep","many":[["a",3,null]]}'), "row 3 of its decisions"),
+        (_of_another_line('{"seq":3,"action":"keep","many":{"a":1}}'), "row 3 of its decisions"),
+        (
+            _of_another_line(
+                f'{{"seq":3,"action":"drop","many":{[[IDS[0], "a", None]] * 2}}}'.replace("'", '"').replace(
+                    "None", "null"
+                )
+            ),
+            "Row 3 does not",
+        ),
         (_of_another_line("[" * 100_000), "row 3 of its decisions"),
         (_of_another_line("\0" * 100), "row 3 of its decisions"),
         (_a_folder, "Is a directory"),

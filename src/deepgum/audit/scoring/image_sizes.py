@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.reasons.evidence import Sizes
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 from deepgum.errors import DeepGUMWarning, UnreadableImageError, listing
 
 __all__ = ["ImageSizes"]
@@ -24,6 +25,10 @@ class ImageSizes:
     ----------
     folder : Path
         Names of images are relative to this folder.
+    reading : ImageReading, optional
+        The way from the files to the pixels to which the labels belong. If it is not known whether labels belong to the
+        stored image or to the image as viewers turn it, the width and the height are those of the smallest image that
+        contains both. A label outside of it is outside of both.
 
     Attributes
     ----------
@@ -43,8 +48,9 @@ class ImageSizes:
      [nan nan]] ['c.png']
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reading: ImageReading | None = None) -> None:
         self._folder = folder
+        self._readings = [ImageReading(False), ImageReading(True)] if reading is None else [reading]
         self.unreadable: list[str] = []
 
     def sizes(self, names: Sequence[str]) -> Sizes:
@@ -59,7 +65,7 @@ class ImageSizes:
         for row in rows:
             try:
                 with open_image(self._folder / names[row]) as image:
-                    sizes[row] = image.size
+                    sizes[row] = np.max([reading.size(image) for reading in self._readings], axis=0)
             except (UnreadableImageError, OSError):
                 self.unreadable.append(names[row])
         return sizes

@@ -136,7 +136,7 @@ def load_lfw_net(
     faces = [lists[name][row] for name, rows in present.items() for row in rows]
     squares = tuple(Square.around(*face.box, scale=box_scale) for face in faces)
     plan = CropPlan(root, tuple(face.name for face in faces), squares, image_size, colour)
-    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress)
+    crops, rows, _, _ = readable_crops(plan, skip_unreadable, cache_dir, on_progress)
     n_train = sum(row < len(present[TRAIN_LIST]) for row in rows)
     if not 0 < n_train < len(rows):
         empty = TEST_LIST if n_train else TRAIN_LIST

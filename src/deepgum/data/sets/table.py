@@ -52,6 +52,7 @@ def load_table(
     landmarks: bool = False,
     swap_pairs: Sequence[tuple[int, int]] | None = None,
     mirror: str | None = None,
+    apply_orientation: bool = False,
     skip_missing: bool = False,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -98,6 +99,10 @@ def load_table(
     mirror : {"keep"}, optional
         Only without `landmarks`: "keep" means that images may be mirrored, and that mirroring does not change the
         targets (ages). By default images are not mirrored.
+    apply_orientation : bool
+        Whether images are turned as their files say (EXIF), as viewers and browsers do. Landmarks then are in pixels of
+        the turned images. By default images are read as they are stored, and a `DataNotice` counts the images whose
+        files note an orientation.
     skip_missing : bool
         Whether to leave out images that do not exist. A warning gives their number.
     skip_unreadable : bool
@@ -160,6 +165,7 @@ def load_table(
         labels,
         targets,
         landmarks=landmarks,
+        apply_orientation=apply_orientation,
         mirror=rule,
         ids=ids,
         keep_together=clusters,
@@ -292,6 +298,7 @@ class TableFile(Dataset):
             "landmarks": False,
             "mirror": "",
             "swap_pairs": [],
+            "apply_orientation": False,
             "root": "",
         }
     )

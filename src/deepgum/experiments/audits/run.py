@@ -193,7 +193,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
             # Rows with identical features may have different labels, and all these labels may be right.
             copies=data.copies if samples.inputs.ndim == 4 else (),
             conflicts=data.conflicts,
-            sizes=None if pictures is None else ImageSizes(pictures.folder).sizes(pictures.names),
+            sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.reading).sizes(pictures.names),
         ),
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
         runs=data.runs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 from deepgum.data.archives import read_archive
 from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.listed_images import present_rows, readable_crops
+from deepgum.data.orientation import orientation_notice
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.table import row_ids
-from deepgum.errors import InvalidParameterError, listing
+from deepgum.errors import DataNotice, InvalidParameterError, listing
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.network import Signature
@@ -33,9 +36,13 @@ def read_images(
     *,
     skip_missing: bool,
     skip_unreadable: bool,
+    apply_orientation: bool,
     observer: Observer,
 ) -> tuple[RegressionData, list[Path]]:
     """Return the pair (images without labels, files of the images).
+
+    Pixels of more than 8 bits are scaled as in the training. If files note an orientation and `apply_orientation` is
+    false, a `DataNotice` says so.
 
     If the input is a table, each row gives one image with the id in the row, even if two rows name the same file. If
     the inputs are files and folders, a file is read once, even if both its path and its folder are given.
@@ -58,8 +65,12 @@ def read_images(
     channels, size, _ = signature.inputs
     folder = _common_folder(files)
     names = tuple(file.absolute().relative_to(folder).as_posix() for file in files)
-    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3)
-    crops, rows = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
+    reading = ImageReading(apply_orientation, {kind: (ends[0], ends[1]) for kind, ends in signature.ranges.items()})
+    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3, reading)
+    crops, rows, _, survey = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
+    notice = orientation_notice(names, sorted(survey.orientations), applied=apply_orientation)
+    if notice:
+        warnings.warn(notice, DataNotice, stacklevel=3)
     unknown = np.full((len(rows), len(signature.targets)), np.nan)
     ids = [named[row][0] for row in rows]
     data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -47,12 +47,15 @@ class Signature:
     head : {"regression", "expectation"}
     outputs : int
         Number of outputs of the backbone: d for the head "regression", the number of classes for "expectation".
+    ranges : dict of str to (float, float)
+        Range of pixels with more than 8 bits in the training images; see `deepgum.data.image_reading.ImageReading`.
     """
 
     inputs: tuple[int, ...]
     targets: tuple[str, ...]
     head: str
     outputs: int
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "targets"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.sets.measure import PIXELS
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
@@ -24,6 +25,7 @@ def predict_inputs(
     *,
     skip_missing: bool = False,
     skip_unreadable: bool = False,
+    apply_orientation: bool = False,
     observer: Observer | None = None,
     trust: bool = False,
 ) -> Predictions:
@@ -40,6 +42,9 @@ def predict_inputs(
     inputs : sequence of Path
     skip_missing, skip_unreadable : bool
         Whether to leave out images that do not exist, or that cannot be decoded.
+    apply_orientation : bool
+        Whether to turn images as their files say (EXIF). This is always so if the run was trained on turned images.
+        Predicted landmarks then are in pixels of the turned images.
     observer : Observer, optional
         The method `reading` of the observer is called while images are read.
     trust : bool
@@ -67,21 +72,23 @@ def predict_inputs(
         features = read_features(inputs, config, signature)
         trained.check_inputs(features)
         return trained.predict(features)
+    turned = apply_orientation or bool(config.data.options.get("apply_orientation"))
     images, files = read_images(
         inputs,
         config,
         signature,
         skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
+        apply_orientation=turned,
         observer=observer or Observer(),
     )
     predictions = trained.predict(images)
     if not config.measure.landmarks:
         return predictions
-    return _in_pixels(predictions, files, PIXELS if config.data.pixels else 1.0)
+    return _in_pixels(predictions, files, PIXELS if config.data.pixels else 1.0, ImageReading(turned))
 
 
-def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
+def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float, reading: ImageReading) -> Predictions:
     """Convert predicted landmarks to pixels of the image files. The predictions are coordinates in the squares around
     the images.
 
@@ -90,7 +97,8 @@ def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) ->
     points = predictions.predicted / width
     for row, file in enumerate(files):
         with open_image(file) as image:
-            left, top, side = Square.around(0, image.width, 0, image.height, scale=1)
+            shown = reading.size(image)
+        left, top, side = Square.around(0, shown[0], 0, shown[1], scale=1)
         points[row, 0::2] = left + side * points[row, 0::2]
         points[row, 1::2] = top + side * points[row, 1::2]
     return replace(predictions, predicted=points)

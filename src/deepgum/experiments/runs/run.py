@@ -170,7 +170,9 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
         examples.write(folder.examples)
     whole = network.whole(result.model)
     outputs = HEADS[head].n_outputs(cell.train.targets)
-    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, head, outputs)
+    pictures = clean.train.pictures
+    ranges = {} if pictures is None else dict(pictures.reading.ranges)
+    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, head, outputs, ranges)
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)

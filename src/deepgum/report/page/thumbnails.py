@@ -14,6 +14,7 @@ from PIL import Image
 from deepgum.audit.summary import DataSource
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.pictures import Pictures
 from deepgum.errors import UnreadableImageError
 
@@ -36,7 +37,7 @@ class View:
         The visible square, in pixels of the image file. The square may reach beyond the image. None if the image cannot
         be shown.
     size : (int, int) or None
-        Width and height of the image in the file. None if the file cannot be read.
+        Width and height of the image, as it is shown. None if the file cannot be read.
     problem : str
         The reason why the image cannot be shown, as a sentence. Empty if the image can be shown.
     """
@@ -90,8 +91,9 @@ class PictureViewer:
         """Return the pair (visible part, JPEG) of a sample. The JPEG is None if the image cannot be shown.
 
         The JPEG shows the `visible_box` of the crop. It is scaled so that the whole crop would be `side` pixels wide.
-        The JPEG is in colour even if the network saw gray images. The orientation in the metadata of the file is not
-        applied, because labels refer to the stored pixels.
+        The JPEG is in colour even if the network saw gray images. The image is turned as its file says only if the
+        network saw it turned, because labels belong to the pixels that the network saw. The JPEG notes no orientation,
+        so a browser shows it as it is.
         """
         return self._draw(row, side)
 
@@ -112,12 +114,13 @@ class PictureViewer:
             if self.pictures.has_changed(row):
                 return View(problem="Not shown: the image has changed since the audit."), None
             with open_image(path) as image:
-                size = image.size
+                reading = self.pictures.reading
+                size = reading.size(image)
                 square = self.pictures.squares[row] or Square.around(0, size[0], 0, size[1], scale=1)
                 crop = enlarged(square, self.scale)
                 if visible_box(crop, size) is None:
                     return View(size=size, problem="The box lies outside of the image."), None
-                return View(crop, size), None if side is None else _encode(image, crop, side)
+                return View(crop, size), None if side is None else _encode(image, crop, side, reading)
         # The page shows the reason instead of the image.
         except UnreadableImageError as error:
             return View(problem=f"Cannot be read: {error.reason}."), None
@@ -154,19 +157,21 @@ def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 
-def _encode(image: Image.Image, crop: Square, side: int) -> bytes:
+def _encode(image: Image.Image, crop: Square, side: int, reading: ImageReading) -> bytes:
     """Return a JPEG of the part of the image inside the crop. It is scaled so that the whole crop would be `side`
     pixels wide.
     """
-    width, height = image.size
+    width, height = reading.size(image)
     box = visible_box(crop, (width, height))
     assert box is not None
     scale = side / crop.side
     # Pillow decodes a JPEG at a half, a quarter or an eighth of its size, if the result is large enough.
-    image.draft("RGB", (max(1, round(width * scale)), max(1, round(height * scale))))
-    by_x, by_y = image.width / width, image.height / height
+    least = max(1, round(width * scale)), max(1, round(height * scale))
+    image.draft("RGB", reading.stored(least, image))
+    shown = reading.pixels(image, "RGB")
+    by_x, by_y = shown.width / width, shown.height / height
     target = max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale))
-    drawn = image.convert("RGB").resize(
+    drawn = shown.resize(
         target,
         Image.Resampling.BILINEAR,
         box=(box[0] * by_x, box[1] * by_y, box[2] * by_x, box[3] * by_y),

@@ -42,23 +42,26 @@
     const how = waits(entry) ? ", not stored yet" : large ? `${by}, ${when}` : by;
     const values = entry.new && large ? ` to ${entry.new.map(number).join(", ")}` : "";
     const several = held.length > 1;
+    const together = entry.many > 1 ? `Undo all ${entry.many.toLocaleString("en")}` : "Undo";
+    const reasons = [...new Set(decided.map((each) => each.reason).filter(Boolean))];
+    const note = !large && reasons.length ? make("q", { class: "note" }, reasons.join("; ")) : null;
     return make(
       "p", { class: `held is-${entry.action}`, title: `${ACTIONS[entry.action].done} by ${entry.who}, ${when}` },
       make("b", {}, several ? `${decided.length} of ${held.length} decided` : ACTIONS[entry.action].done + values),
       several ? " " : `${how} `,
-      button("Undo", () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }),
+      button(together, () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }), note,
     );
   }
 
   /* The form of a correction, with its fields. */
-  function form(fields, landmarks, { store, leave }) {
+  function form(fields, note, landmarks, { store, leave }) {
     const how = landmarks
       ? "Drag the diamond, move it with the arrow keys (Shift: 10 pixels), or type its coordinates."
       : "Type the correct value. The arrow keys up and down change it by 1 (Shift: 10).";
     const submit = make("button", { type: "submit", class: "primary" }, make("span", {}, "Store", make("kbd", {}, "Enter")));
     const cancel = button(make("span", {}, "Cancel", make("kbd", {}, "Esc")), leave, { class: "choice" });
     const made = make(
-      "form", { class: "editor" }, make("p", { class: "how" }, how), fields, make("div", { class: "choices" }, submit, cancel),
+      "form", { class: "editor" }, make("p", { class: "how" }, how), fields, note, make("div", { class: "choices" }, submit, cancel),
     );
     made.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -7,7 +7,8 @@
  * its answer was lost. A write names the decision that the page knew for the label; if there is a newer one, the server
  * refuses the write, and `refused` informs the reviewer.
  *
- * A place identifies a label by a text, `placeOf(sample id, group name)`. An entry is {seq, sample, group, action, new, reason, who, at}.
+ * A place identifies a label by a text, `placeOf(sample id, group name)`. An entry is {seq, many, sample, group, action, new, reason, who, at};
+ * `many` is the number of labels that were decided together, with one number.
  */
 (function () {
   "use strict";
@@ -16,6 +17,7 @@
   const AGAIN = 1500; // milliseconds between attempts while the server does not answer
   const PATIENCE = 20000;
   const GONE = "gone";
+  const WAITING = "Decisions are waiting for the server. Try again when it answers.";
   const PREFIX = "deepgum-review:";
 
   const placeOf = (sample, group) => JSON.stringify([sample, group]);
@@ -53,7 +55,21 @@
       this.send();
     }
 
-    /* Undo a decision, by default the last one; return {place}, or {words} with the reason why not. */
+    /* Decide about many labels at once: `write` is {labels: [[row, group, number of the current decision or 0], ...], action,
+     * suggested, reason}. Returns "" if the decision is stored, otherwise the reason why not. It never waits in the queue. */
+    async decideMany(write) {
+      await this.send();
+      if (this.queue.length) return WAITING;
+      const answer = await this._ask("decisions/many", { audit: this.audit, key: newKey(), ...write });
+      if (answer.status === 200) {
+        await this._take(answer.body);
+        return "";
+      }
+      await this._anew();
+      return answer.status ? answer.body.message : `${answer.body.message} Whether it is stored will be shown when it answers.`;
+    }
+
+    /* Undo a decision, by default the last one; return {place, many}, or {words} with the reason why not. */
     async undo(entry) {
       const place = entry && placeOf(entry.sample, entry.group);
       const waiting = entry ? this.queue.findLast((item) => item.place === place) : this.queue.at(-1);
@@ -74,15 +90,22 @@
     }
 
     async _turn(which, target, nothing) {
-      if (this.queue.length) return { words: "Decisions are waiting for the server. Try again when it answers." };
+      if (this.queue.length) return { words: WAITING };
       if (!target) return { words: nothing };
       const answer = await this._ask(which, { audit: this.audit, seq: target.seq, key: newKey() });
       if (answer.status === 200) {
-        this._take(answer.body);
-        return { place: placeOf(answer.body.entry.sample, answer.body.entry.group) };
+        const { sample, group, many } = answer.body.entry;
+        await this._take(answer.body);
+        return { place: placeOf(sample, group), many };
       }
       if (answer.status === 409) await this.load();
       return { words: answer.body.message };
+    }
+
+    /* Load all decisions, because there are some that this page does not know. */
+    _anew() {
+      this.head = -1;
+      return this.load();
     }
 
     /* Load the current decisions of all reviewers. */
@@ -164,12 +187,12 @@
       }
       this.hooks.changed([item.place]);
       this.hooks.refused(refused.at(-1), body.message, body.current || null);
-      this.head = -1; // there are decisions that this page does not know
-      this.load();
+      this._anew();
     }
 
     /* Apply the answer to a write. */
     _take(body) {
+      if (body.entry.many > 1) return this._anew();
       const place = placeOf(body.entry.sample, body.entry.group);
       if (body.current) this.held.set(place, body.current);
       else this.held.delete(place);
@@ -177,7 +200,7 @@
       const head = next ? body.head : this.head;
       this._set({ ...body, head });
       this.hooks.changed([place]);
-      if (!next) this.load();
+      return next ? undefined : this.load();
     }
 
     _set({ head, undo, redo }) {

@@ -1,6 +1,6 @@
 /* The controls around the gallery: progress, undo and redo, export, problems and messages.
  *
- *   const frame = new DeepGUM.Frame({undo(), redo(), onlyOpen(), exported(kind)}, landmarks);
+ *   const frame = new DeepGUM.Frame({undo(), redo(), onlyOpen(), many(), exported(kind)}, landmarks);
  */
 (function () {
   "use strict";
@@ -8,6 +8,7 @@
   const { ACTIONS, HELD, button, make } = DeepGUM;
   const KINDS = {
     patch: { words: "Patch, for deepgum apply" },
+    csv: { words: "Table (CSV), for a spreadsheet" },
     "label-studio": { words: "Label Studio" },
     coco: { words: "COCO keypoints", landmarks: true },
     fiftyone: { words: "FiftyOne" },
@@ -20,6 +21,7 @@
       element("undo").addEventListener("click", () => hooks.undo());
       element("redo").addEventListener("click", () => hooks.redo());
       element("open").addEventListener("click", () => hooks.onlyOpen());
+      element("many").addEventListener("click", () => hooks.many());
       const kinds = Object.keys(KINDS).filter((kind) => landmarks || !KINDS[kind].landmarks);
       const buttons = kinds.map((kind) => button(KINDS[kind].words, () => this._export(kind, hooks)));
       element("kinds").replaceChildren(...buttons.map((each) => make("li", {}, each)));
@@ -61,9 +63,10 @@
       this._silence = setTimeout(() => toast.hidePopover(), 4000);
     }
 
-    /* Show a notice until it is dismissed, or for a while if it is brief; `show` is the action of its button. */
-    notice(words, { show, brief } = {}) {
+    /* Show a notice until it is dismissed, or for a while if it is brief; `show` and `undo` are the actions of buttons. */
+    notice(words, { show, undo, brief } = {}) {
       const item = make("li", {}, make("span", {}, words), show ? button("Show", show) : null);
+      if (undo) item.append(button("Undo", () => (item.remove(), undo())));
       item.append(button("Dismiss", () => item.remove()));
       element("notices").append(item);
       if (brief) setTimeout(() => item.remove(), BRIEF);

@@ -1,7 +1,7 @@
 /* The review: the gallery with decisions, which are made with the pointer or the keyboard. */
 (function () {
   "use strict";
-  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Walk, ask, buttons, make, placeOf, sameCard } = window.DeepGUM;
+  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Many, Notes, Walk, ask, buttons, make, placeOf, sameCard } = window.DeepGUM;
 
   class Review {
     constructor({ audit, who, landmarks, gallery: data }) {
@@ -20,9 +20,19 @@
         changed: () => this._edited(),
         moved: () => this.gallery.retable(),
       });
+      this.notes = new Notes({
+        held: (flag) => this._held(flag), editing: (card) => this.editor.is(card),
+        decide: (flag, entry) => {
+          this._decideFlag(flag, entry);
+          this.frame.say(`${this._name(flag)}: the note is stored`);
+        },
+      });
       const exported = () => this.decisions.send().then(() => this.decisions.queue.length === 0);
       this.frame = new Frame(
-        { undo: () => this.undo(), redo: () => this.redo(), onlyOpen: () => this._onlyOpen(), exported }, landmarks,
+        {
+          undo: () => this.undo(), redo: () => this.redo(), onlyOpen: () => this._onlyOpen(), many: () => this._many(), exported,
+        },
+        landmarks,
       );
     }
 
@@ -46,9 +56,14 @@
           U: ["redo (also Ctrl-Shift-Z)", () => this.redo()],
           i: ["next undecided", (card) => this._next(card.flags)],
           b: ["previous card", () => this.gallery.move(-1)],
+          r: ["write a note about the decision", () => this._writeNote()],
+          m: ["decide many labels at once", () => this._many()],
         },
       }));
       this.walk = new Walk(gallery, (flag) => this._held(flag));
+      this.many = new Many(gallery, {
+        held: (flag) => this._held(flag), store: (flags, action, reason) => this._storeMany(flags, action, reason),
+      });
       gallery.help.querySelector("dl").after(...buttons.editingKeys());
       gallery.root.querySelector("details.filters").open = false;
       gallery.dialog.addEventListener("close", () => this._leave());
@@ -82,18 +97,47 @@
     /* `decided` is [[flag, {action, new, suggested}]]. */
     _decide(card, decided) {
       const next = this.walk.after(card.flags);
-      this._store(decided);
+      this._store(this.notes.with(card, decided));
       if (next !== null) this.walk.to(next);
       else this._finished();
     }
 
     _store(decided) {
-      for (const [flag, entry] of decided) {
-        const [sample, group] = JSON.parse(this.place[flag]);
-        this.decisions.decide({ sample, group, who: this.who, ...entry });
-      }
+      for (const [flag, entry] of decided) this._decideFlag(flag, entry);
       this.walk.refilter();
       this.frame.say(`${this._name(decided[0][0])}: ${ACTIONS[decided[0][1].action].done}`);
+    }
+
+    _many() {
+      if (this.editor.card) return this.frame.say("Store the correction first (Enter), or cancel it (Esc).");
+      this.gallery.close();
+      return this.many.show();
+    }
+
+    /* Returns "" if the decision is stored, otherwise the reason why not. */
+    async _storeMany(flags, action, reason) {
+      const { samples, flags: all } = this.data;
+      const labels = flags.map((flag) => [samples.row[all.sample[flag]], all.group[flag], this._held(flag)?.seq ?? 0]);
+      const suggested = action === "take";
+      const words = await this.decisions.decideMany({ labels, action: suggested ? "fix" : action, suggested, reason });
+      if (words) return words;
+      this.walk.refilter();
+      const count = `${flags.length.toLocaleString("en")} label${flags.length === 1 ? "" : "s"}`;
+      this.frame.notice(`${count} ${ACTIONS[action].done}, as one decision.`, { undo: () => this.undo() });
+      return "";
+    }
+
+    /* Decide about one label again, or for the first time, without going on to the next. */
+    _decideFlag(flag, entry) {
+      const [sample, group] = JSON.parse(this.place[flag]);
+      this.decisions.decide({ sample, group, who: this.who, ...entry });
+    }
+
+    _writeNote() {
+      this.gallery.open();
+      const field = this.gallery.dialog.querySelector("#note");
+      field.focus();
+      field.select();
     }
 
     async undo(entry) {
@@ -116,12 +160,12 @@
       return true;
     }
 
-    _returned({ place, words }, done) {
+    _returned({ place, many, words }, done) {
       const flag = this.flagAt.get(place);
       if (words || flag === undefined) return this.frame.say(words || `${done}.`);
       this.walk.refilter();
       this.walk.to(flag);
-      return this.frame.say(`${done}: ${this._name(flag)}`);
+      return this.frame.say(`${done}: ${many > 1 ? `${many.toLocaleString("en")} labels` : this._name(flag)}`);
     }
 
     _next(flags) {
@@ -163,7 +207,9 @@
       for (const place of places) {
         const flag = this.flagAt.get(place);
         const held = this.decisions.at(place);
-        const seen = JSON.stringify(held && [held.action, held.new, held.who, this._waits(held)]);
+        const seen = JSON.stringify(
+          held && [held.action, held.new, held.reason, held.who, held.many, this._waits(held)],
+        );
         if (flag === undefined || this.drawn.get(place) === seen) continue;
         this.drawn.set(place, seen);
         samples.add(this.data.flags.sample[flag]);
@@ -243,9 +289,10 @@
       const { card, moved } = this.editor;
       if (!card) return;
       const fixes = moved ? this.editor.take() : null;
+      const noted = fixes && this.notes.with(card, fixes);
       this.editor.clear();
       // Not now, because the gallery is drawing the next card.
-      if (fixes) queueMicrotask(() => this._store(fixes));
+      if (noted) queueMicrotask(() => this._store(noted));
       else if (moved) this.frame.notice(`The correction of ${this._name(card.flags[0])} was not a number, and was not stored.`);
     }
 
@@ -275,7 +322,7 @@
         if (editor.is(card)) {
           const fields = make("div", { class: "fields" });
           editor.show(fields, gallery.drawing);
-          element.append(buttons.form(fields, this.landmarks, { store: () => this._save(), leave: () => editor.stop() }));
+          element.append(buttons.form(fields, this.notes.field(card), this.landmarks, { store: () => this._save(), leave: () => editor.stop() }));
           gallery.drawing.element.classList.add("editing");
           return;
         }
@@ -285,6 +332,7 @@
       const hooks = { who: this.who, waits: (entry) => this._waits(entry), undo: (entry) => this.undo(entry) };
       element.append(
         buttons.choices(held, large, (name) => this._clicked(name, card)), buttons.outcome(held, large, hooks),
+        ...(large ? [this.notes.field(card)] : []),
       );
     }
 
@@ -307,6 +355,7 @@
 
     _key(event) {
       const { editor, gallery } = this;
+      if (this.many.open) return;
       const act = this._keyAct(event, editor.card && gallery.dialog.open && !gallery.help.open);
       if (!act) return;
       event.preventDefault();
@@ -321,6 +370,7 @@
         if (event.repeat) return () => {};
         return () => (key.toLowerCase() === "y" || event.shiftKey ? this.redo() : this.undo());
       }
+      if (!editing && key === "Enter" && target.id === "note") return () => target.blur();
       if (!editing) return null;
       if (key === "Escape") return () => this.editor.stop();
       if (key === "Enter" && !target.closest("button")) return () => this._save();

@@ -1,4 +1,4 @@
-"""Exports of decisions: as a patch, for Label Studio, as COCO keypoints, and for FiftyOne."""
+"""Exports of decisions: as a patch, as a table, for Label Studio, as COCO keypoints, and for FiftyOne."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.formats.coco import write_coco
+from deepgum.audit.corrections.formats.decisions_table import write_decisions_table
 from deepgum.audit.corrections.formats.fiftyone import write_fiftyone
 from deepgum.audit.corrections.formats.label_studio import is_configuration, serving, write_label_studio
 from deepgum.audit.corrections.formats.reviewed_labels import ReviewedLabels
@@ -23,22 +24,31 @@ from deepgum.storage.output import check_file
 
 __all__ = ["ENDINGS", "KINDS", "Exported", "Kind", "export_decisions"]
 
-Kind = Literal["patch", "label-studio", "coco", "fiftyone"]
+Kind = Literal["patch", "csv", "label-studio", "coco", "fiftyone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {"patch": (".jsonl", ".patch"), "label-studio": (".json",), "coco": (".json",), "fiftyone": (".json",)}
+    {
+        "patch": (".jsonl", ".patch"),
+        "csv": (".csv",),
+        "label-studio": (".json",),
+        "coco": (".json",),
+        "fiftyone": (".json",),
+    }
 )
 """Endings of file names, for each kind of export."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, and one or two sentences that tell the user what to do next."""
+    """The files of an export, one or two sentences that tell the user what to do next, and the number of decisions in
+    the files. Skipped labels are not in the files.
+    """
 
     files: tuple[Path, ...]
     next: str
+    decisions: int
 
 
 def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: Path, kind: Kind) -> Exported:
@@ -48,16 +58,16 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     ----------
     folder : AuditFolder
     decisions : iterable of Decision
-        The last decision about a label counts. If there are no decisions, the flagged labels are exported, so that they
-        can be reviewed in another program.
+        The last decision about a label counts. If there are no decisions, the formats of other programs hold the
+        flagged labels, so that they can be reviewed there.
     path : Path
         The file to write. An existing file is replaced atomically.
-    kind : {"patch", "label-studio", "coco", "fiftyone"}
+    kind : {"patch", "csv", "label-studio", "coco", "fiftyone"}
 
     Raises
     ------
     UnknownNameError
-        If `kind` is not one of the four kinds.
+        If `kind` is not one of these kinds.
     InvalidParameterError
         If `path` does not end as `ENDINGS` requires, or is a folder or a file of the audit itself.
     InvalidDataError
@@ -66,20 +76,26 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     check_choice("kind", kind, KINDS)
     _check_path(folder, path, kind)
     if kind == "patch":
-        write_patch(patch_of(folder, decisions), path)
-        return Exported((path,), f"Apply it with: deepgum apply {shlex.quote(str(path))} DATA --out NEW")
+        patch = patch_of(folder, decisions)
+        write_patch(patch, path)
+        words = f"Apply it with: deepgum apply {shlex.quote(str(path))} DATA --out NEW"
+        return Exported((path,), words, len(patch.changes))
     reviewed = ReviewedLabels.of(folder, decisions)
+    made = len(reviewed.decisions)
+    if kind == "csv":
+        return Exported(write_decisions_table(reviewed, path), "One row per decision.", made)
     if kind == "label-studio":
         files = write_label_studio(reviewed, path)
         return Exported(
             files,
             f"Create a project with {files[1].name} as its labeling interface, and import {path.name}. "
             + serving(reviewed),
+            made,
         )
     if kind == "coco":
         files = write_coco(reviewed, path)
-        return Exported(files, f"File names are relative to '{reviewed.pictures_for('COCO').folder}'.")
-    return Exported(write_fiftyone(reviewed, path), f"Read it with: fiftyone.Dataset.from_json({str(path)!r})")
+        return Exported(files, f"File names are relative to '{reviewed.pictures_for('COCO').folder}'.", made)
+    return Exported(write_fiftyone(reviewed, path), f"Read it with: fiftyone.Dataset.from_json({str(path)!r})", made)
 
 
 def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:

@@ -89,6 +89,7 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
                 for name, r in zip(reviewed.labels.group_names, responsibilities, strict=True)
             },
             "decisions": {name: decision.action for name, decision in reviewed.decisions_of(row).items()},
+            "notes": {name: each.reason for name, each in reviewed.decisions_of(row).items() if each.reason},
         },
     }
 

@@ -90,10 +90,7 @@ def _sample(
         "sample": labels.ids[row],
         "responsibility": None if np.isnan(r).all() else float(np.nanmin(r)),
         "why": reviewed.why(row) or None,
-        "decisions": [
-            f"{name}: {decision.action}" + (f" ({decision.reason})" if decision.reason else "")
-            for name, decision in decisions.items()
-        ],
+        "decisions": reviewed.described(row),
     }
     for kind, values in (("labels", reviewed.corrected), ("given", labels.given), ("predicted", labels.predicted)):
         confidence = each if kind == "given" else None

@@ -103,7 +103,7 @@ def _task(reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None) -> d
             if name in decisions and not reviewed.data.landmarks:
                 regions.append(_region(row, f"decision{group}", "choices", {"choices": [decisions[name].action]}))
         task["annotations"] = [{"result": regions}]
-        data["decisions"] = "; ".join(f"{name}: {decision.action}" for name, decision in decisions.items())
+        data["decisions"] = "; ".join(reviewed.described(row))
     return task
 
 

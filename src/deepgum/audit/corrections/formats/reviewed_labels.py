@@ -71,6 +71,11 @@ class ReviewedLabels:
             names[group]: self.decisions[row, group] for group in range(len(names)) if (row, group) in self.decisions
         }
 
+    def described(self, row: int) -> list[str]:
+        """Return the decisions about one sample in words, such as "nose: drop (blurred)", with the reviewer's note."""
+        decided = self.decisions_of(row).items()
+        return [f"{name}: {each.action}" + (f" ({each.reason})" if each.reason else "") for name, each in decided]
+
     def why(self, row: int) -> str:
         """Return the sentences of the audit about the flagged labels of one sample."""
         names = self.labels.group_names
@@ -97,7 +102,7 @@ class ReviewedLabels:
         return Path(os.path.abspath(self.pictures_for(program).file(row)))
 
     def sizes(self, rows: Sequence[int], program: str) -> dict[int, tuple[int, int]]:
-        """Return a mapping from each row to the width and height of its picture, in pixels.
+        """Return a mapping from each row to the width and height of its picture as it is shown, in pixels.
 
         Raises
         ------
@@ -108,7 +113,7 @@ class ReviewedLabels:
         for row in rows:
             try:
                 with open_image(self.file(row, program)) as image:
-                    sizes[row] = image.size
+                    sizes[row] = self.pictures_for(program).reading.size(image)
             except (UnreadableImageError, OSError) as error:
                 unreadable.append(f"'{self.pictures_for(program).names[row]}' ({error})")
         if unreadable:

@@ -1,7 +1,9 @@
 """Decisions for other programs, checked against what the formats publish: fields, types and ranges."""
 
+import csv
 import json
 import shlex
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
@@ -17,7 +19,13 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
-from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError, UnknownNameError
+from deepgum.errors import (
+    DeepGUMWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    MissingImagesError,
+    UnknownNameError,
+)
 
 NASTY = ('a "b".png', "with space.png", "<b>.png", "a..b.png", "写真 100%.png", "a?b#c&d=e.png")
 SIZE = (80, 40)
@@ -63,7 +71,8 @@ def exported(folder, kind, path, decisions=DECISIONS):
     made = export_decisions(folder, decisions, target, kind)
     assert made.files[0] == target
     assert all(file.is_file() for file in made.files)
-    return target if kind == "patch" else json.loads(target.read_text(encoding="utf-8")), made
+    read = target if kind in ("patch", "csv") else json.loads(target.read_text(encoding="utf-8"))
+    return read, made
 
 
 # Label Studio: https://labelstud.io/guide/task_format, /tags/keypointlabels, /tags/number, /tags/choices
@@ -132,7 +141,9 @@ def test_label_studio_has_a_task_for_each_flagged_or_decided_sample(tmp_path):
     assert decided[0] == {"left <eye>": (20, 10)}
     assert decided[1] == {"left <eye>": (4.5, 5.5)}
     assert decided[2] == {"left <eye>": (8.5, 9.5), 'm"': (10.5, 11.5)}
-    assert [task["data"]["decisions"] for task in tasks] == ["left <eye>: fix", 'm": drop', 'm": keep']
+    assert [task["data"]["decisions"] for task in tasks] == [
+        "left <eye>: fix (clicked)", 'm": drop', 'm": keep',
+    ]  # fmt: skip
 
 
 def test_a_landmark_outside_the_image_is_at_its_edge_with_a_note(tmp_path):
@@ -261,7 +272,39 @@ def test_a_missing_picture_is_named_before_any_write(tmp_path, kind):
     assert not (tmp_path / "out.json").exists()
 
 
+# A table for spreadsheets, read here with the csv module of Python
+
+
+def test_the_table_has_one_row_per_decision_with_its_note(tmp_path):
+    reason = 'two "eyes", 1; =1+1'
+    decisions = [replace(DECISIONS[0], reason=reason, who="ada", at="2026-01-31T12:00:00Z"), *DECISIONS[1:]]
+    path, made = exported(audit(tmp_path), "csv", tmp_path, decisions)
+    with open(path, newline="", encoding="utf-8") as file:
+        first, second, third = csv.DictReader(file)
+    assert made.decisions == 3
+    assert [each["id"] for each in (first, second, third)] == list(NASTY[:3])
+    assert [each["decision"] for each in (first, second, third)] == ["fix", "drop", "keep"]
+    assert (first["old"], first["new"], first["responsibility"]) == ("90 1.5", "20 10", "0.1")
+    assert (first["note"], first["who"], first["at"]) == (reason, "ada", "2026-01-31T12:00:00Z")
+    assert (first["why"], first["group"]) == ("too far <right>", "left <eye>")
+    assert (second["new"], second["note"], second["who"]) == ("", "", "")
+
+
+def test_a_note_that_is_a_formula_is_named(tmp_path):
+    with pytest.warns(DeepGUMWarning, match="1 cells .* row 1, column 'note': '=1"):
+        exported(audit(tmp_path), "csv", tmp_path, [replace(DECISIONS[1], reason="=1+1")])
+
+
 # What all kinds share
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_counts_the_decisions_in_its_file(tmp_path, kind):
+    decisions = [*DECISIONS, Decision(NASTY[3], 'm"', "skip")]
+    path, made = exported(audit(tmp_path), kind, tmp_path, decisions)
+    assert made.decisions == 3
+    if kind == "patch":
+        assert len(read_patch(path).changes) == 3
 
 
 def test_a_patch_is_one_of_the_kinds(tmp_path):
