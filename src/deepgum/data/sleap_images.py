@@ -19,9 +19,9 @@ __all__ = ["folder_of_paths", "write_labelled_frames"]
 
 
 def folder_of_paths(images: Sequence[str]) -> Path | None:
-    """Return the folder that has all images, if their names are paths from the root of this machine that exist."""
+    """Return the folder of all images, if their names are paths from the root of this machine, and one exists."""
     paths = [Path(name) for name in dict.fromkeys(images)]
-    if not paths or not all(path.is_absolute() and path.is_file() for path in paths):
+    if not all(path.is_absolute() for path in paths) or not any(path.is_file() for path in paths):
         return None
     folder = paths[0].parent
     while not all(path.is_relative_to(folder) for path in paths):

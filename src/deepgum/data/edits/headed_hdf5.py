@@ -90,12 +90,13 @@ class HeadedHdf5(HeadedTable):
             for block in self.blocks:
                 places = {column: place for place, column in enumerate(block.columns)}
                 mine = {(row, places[column]): value for (row, column), value in cells.items() if column in places}
+                dataset = file[block.dataset]
                 for row in sorted({row for row, _ in mine}):
-                    record = file[block.dataset][row]
-                    numbers = record[block.member] if block.member else record
+                    numbers = dataset[row][block.member] if block.member else dataset[row]
                     for (_, place), value in ((key, value) for key, value in mine.items() if key[0] == row):
                         numbers[place] = value
-                    file[block.dataset][row] = record
+                    # Only the numbers: h5py shortens the texts of a row that it writes as a whole.
+                    dataset[(row, block.member) if block.member else row] = numbers
 
 
 def read_headed_hdf5(path: Path, content: str, depths: Mapping[int, tuple[str, ...]]) -> HeadedHdf5:

@@ -42,8 +42,7 @@ def names_in(pickle: bytes) -> Any:
         for instruction, argument, _ in pickletools.genops(pickle):
             name = instruction.name
             if name == "STOP":
-                (result,) = stack
-                return result
+                return stack.pop()
             if name in _VALUES:
                 stack.append(argument)
             elif name not in _IGNORED:

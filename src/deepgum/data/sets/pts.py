@@ -64,8 +64,8 @@ class PtsFolder(KeypointFile):
     annotations = PtsAnnotations
 
     def detect(self, path: Path) -> bool:
-        """Return whether the path is a folder that has a ``.pts`` file, also in a subfolder."""
-        return path.is_dir() and next(path.rglob("*.pts"), None) is not None
+        """Return whether the path is a folder that has a ``.pts`` file, also in a subfolder of a subfolder."""
+        return path.is_dir() and any(next(path.glob(place), None) for place in ("*.pts", "*/*.pts", "*/*/*.pts"))
 
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
         """Read the landmarks of all files.
@@ -100,7 +100,7 @@ class PtsFolder(KeypointFile):
         kept = np.flatnonzero(labelled).tolist()
         images = [image_of(path, names[row]) for row in kept]
         return Keypoints(
-            ids=tuple(names[row].removesuffix(".pts") for row in kept),
+            ids=tuple(images),
             images=tuple(images),
             names=tuple(f"point{number}" for number in range(1, count + 1)),
             points=points[kept],

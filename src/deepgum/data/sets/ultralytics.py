@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.data.edits.base import Changes, Values
 from deepgum.data.edits.carry_rest import carry_rest
@@ -104,7 +105,7 @@ class Ultralytics(KeypointFile):
         return find_yaml(path) is not None
 
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
-        """Read the labelled instances of all parts. Instances without an image on this machine are left out.
+        """Read the labelled instances of all parts.
 
         Raises
         ------
@@ -125,37 +126,32 @@ class Ultralytics(KeypointFile):
                 lines += found
                 owners += [image] * len(found)
         ids = instance_ids(owners, [line.number for line in lines])
-        known = [row for row, image in enumerate(owners) if not np.isnan(sizes[image]).any()]
-        if not known:
+        if not lines:
             raise InvalidDataError(
-                f"'{pose.path}' should have lines with keypoints, and their images. Found {len(lines)} lines and "
-                f"{len(images)} images in '{pose.root}'."
+                f"'{pose.path}' should have files of labels with keypoints, such as '{label_file(images[0])}'. Found "
+                f"none for {len(images)} images in '{pose.root}'."
             )
-        image_size = np.array([sizes[owners[row]] for row in known])
-        numbers = np.array([lines[row].numbers[:BEFORE] for row in known])
-        points, zero = _points([lines[row] for row in known], pose, image_size)
-        labelled = np.flatnonzero(~np.isnan(points).all(axis=(1, 2)))
-        boxes = np.concatenate([numbers[:, 1:3] - numbers[:, 3:5] / 2, numbers[:, 3:5]], axis=1)
-        boxes *= np.tile(image_size, (1, 2))
+        image_size = np.array([sizes[image] for image in owners])
+        points, missing, nowhere = _points(lines, pose, image_size)
+        kept = np.flatnonzero(~missing.all(axis=1)).tolist()
         notes = []
-        if len(known) < len(lines):
-            notes.append(f"{len(lines) - len(known):,} instances whose image cannot be read are left out.")
-        if len(labelled) < len(known):
-            notes.append(f"{len(known) - len(labelled):,} instances without a labelled keypoint are left out.")
-        if zero:
-            notes.append(f"{zero:,} keypoints at (0, 0), or at negative places, count as missing.")
-        if not len(labelled):
+        if len(kept) < len(lines):
+            notes.append(f"{len(lines) - len(kept):,} instances without a labelled keypoint are left out.")
+        if nowhere:
+            notes.append(f"{nowhere:,} keypoints at (0, 0), or at negative places, count as missing.")
+        if not kept:
             raise InvalidDataError(f"'{pose.path}' should have labelled keypoints. {' '.join(notes)}")
-        kept = [known[row] for row in labelled.tolist()]
+        boxes = np.array([line.numbers[1:BEFORE] for line in lines]) * np.tile(image_size, (1, 2))
+        boxes[:, :2] -= boxes[:, 2:] / 2
         return Keypoints(
             ids=tuple(ids[row] for row in kept),
             images=tuple(owners[row] for row in kept),
             names=pose.names,
-            points=points[labelled],
-            boxes=boxes[labelled],
+            points=points[kept],
+            boxes=boxes[kept],
             skeleton=pose.skeleton,
             swap_pairs=pose.swap_pairs,
-            sizes=image_size[labelled],
+            sizes=image_size[kept],
             keys=tuple(lines[row].number for row in kept),
             notes=tuple(notes),
         )
@@ -229,12 +225,17 @@ class Ultralytics(KeypointFile):
         return replace(pool, parts=tuple(parts[name] for name in pool.data.pictures.names))
 
 
-def _points(lines: Sequence[Line], pose: PoseYaml, sizes: Values) -> tuple[Values, int]:
-    """Return the points (n, k, 2) in pixels, and the number of points that are missing by their coordinates alone."""
+def _points(lines: Sequence[Line], pose: PoseYaml, sizes: Values) -> tuple[Values, NDArray[np.bool_], int]:
+    """Return the points (n, k, 2) in pixels, which of them are missing, and how many only by their coordinates.
+
+    The points of an image whose size cannot be read are NaN, and not missing: the decoder reports the image.
+    """
     values = np.array([line.numbers[BEFORE:] for line in lines]).reshape(len(lines), pose.keypoints, pose.dimensions)
     xy = values[..., :2]
-    unlabelled = values[..., 2] <= 0 if pose.dimensions == 3 else np.zeros(xy.shape[:2], dtype=bool)
-    nowhere = (xy == 0).all(axis=-1) | (xy < 0).any(axis=-1) if pose.dimensions == 2 else (xy == 0).all(axis=-1)
-    points = xy * sizes[:, None]
-    points[unlabelled | nowhere] = np.nan
-    return points, int((nowhere & ~unlabelled).sum())
+    if pose.dimensions == 3:
+        unlabelled, nowhere = values[..., 2] <= 0, (xy == 0).all(axis=-1)
+    else:
+        unlabelled, nowhere = np.zeros(xy.shape[:2], dtype=bool), (xy == 0).all(axis=-1) | (xy < 0).any(axis=-1)
+    missing = unlabelled | nowhere
+    points = np.where(missing[..., None], np.nan, xy * sizes[:, None])
+    return points, missing, int((nowhere & ~unlabelled).sum())
