@@ -17,6 +17,7 @@ from deepgum.data import load_head_pose, load_table
 from deepgum.data.corruption import NOISES
 from deepgum.data.sets.cacd_lists import read_split
 from deepgum.data.sets.fld_lists import CLOTHES, read_landmarks
+from deepgum.data.sets.keypoint_file import KeypointFile
 from deepgum.data.sets.lfw_net import read_list
 from deepgum.data.sets.mcgill import read_frames
 from deepgum.data.sets.registry import DATASETS
@@ -223,6 +224,8 @@ def test_the_shown_files_are_those_by_which_a_data_set_is_detected(tmp_path):
     rows = {spans(row[0])[0]: spans(row[1]) for row in tables(SETS)[1][1:]}
     assert set(rows) == {name for name, dataset in DATASETS.items() if dataset.needs_folder}
     for name, files in rows.items():
+        if isinstance(DATASETS[name], KeypointFile):  # detected by the content of a file
+            continue
         for number, chosen in enumerate([[file] for file in files] if name == "cacd" else [files]):
             folder = tmp_path / f"{name}-{number}"
             folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ __all__ = ["score"]
 
 @click.command(short_help="Find wrong labels with the predictions of any model.")
 @click.argument("table", type=PATH)
+@click.argument("predictions", type=PATH, required=False)
 @click.option("--pred", multiple=True, metavar="COLUMN", help="Predictions: a column or 'pattern_*'; repeatable.")
 @click.option("--target", multiple=True, metavar="COLUMN", help="Labels: a column or 'pattern_*'; repeatable.")
 @click.option(
@@ -33,6 +35,8 @@ __all__ = ["score"]
 )
 @click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
+@click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
+@click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
@@ -46,6 +50,7 @@ __all__ = ["score"]
 @THREADS
 def score(
     table: Path,
+    predictions: Path | None,
     pred: tuple[str, ...],
     target: tuple[str, ...],
     groups: str | None,
@@ -55,6 +60,8 @@ def score(
     period: dict[str, float],
     swap: tuple[tuple[int, int], ...],
     unit: str,
+    images: str | None,
+    category: str | None,
     inliers: str,
     reasons: tuple[str, ...],
     out: Path | None,
@@ -84,32 +91,34 @@ def score(
 
     A table that does not fit in memory is scored in batches.
 
+    TABLE may also be a keypoint file, with the predictions of a model in the file PREDICTIONS: for a COCO file, COCO
+    results. Labelled and predicted instances of an image are paired; one without a partner is counted, not scored.
+
     \b
     Examples:
       deepgum score predictions.csv
       deepgum score faces.parquet --groups landmark --image file --unit px --out scores.parquet
       deepgum score sensors.csv --runs day
+      deepgum score annotations.json results.json --out scores.parquet       COCO keypoints
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.audit.scoring.score_table import score_table
+        from deepgum.audit.scoring.score_file import score_file
         from deepgum.experiments.own_files import own_files_near
         from deepgum.report.terminal.score import next_steps, scores
         from deepgum.storage.output import check_file
 
         if out is not None:
-            check_file(out, inputs=[table, *own_files_near(out)])
-        scored = score_table(
+            check_file(out, inputs=[table, *filter(None, [predictions]), *own_files_near(out)])
+        columns: dict[str, Any] = {"pred": pred, "target": target, "groups": groups, "id": id, "image": image}
+        columns |= {"runs": runs, "periods": period, "unit": unit}
+        options = {"images": images, "category": category}
+        scored = score_file(
             table,
-            pred=pred,
-            target=target,
-            groups=groups,
-            id=id,
-            image=image,
-            runs=runs,
-            periods=period,
+            predictions,
+            columns={name: value for name, value in columns.items() if value},
+            options={name: value for name, value in options.items() if value},
             swap_pairs=swap,
-            unit=unit,
             inliers=inliers,
             reasons=reasons,
             out=out,

@@ -125,3 +125,14 @@ class DeepLabCutTable:
                     points[:, number, place] = self.table.values[:, list(self.columns[owner, part])]
         points[np.isnan(points).any(axis=-1)] = np.nan
         return points
+
+    def likelihoods(self) -> Values:
+        """Return the mean likelihood (n * animals,) of the points of each animal in each row; 0 without likelihoods."""
+        owners = self.table.level("individuals") if "individuals" in self.table.levels else [""] * len(self.table.columns)
+        axes = self.table.level("coords")
+        found = np.zeros((len(self.table.index), len(self.individuals)))
+        for number, owner in enumerate(self.individuals):
+            columns = [place for place, key in enumerate(zip(owners, axes, strict=True)) if key == (owner, "likelihood")]
+            if columns:
+                found[:, number] = np.nan_to_num(self.table.values[:, columns]).mean(axis=1)
+        return found.reshape(-1)

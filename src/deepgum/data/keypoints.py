@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Keypoints", "instance_ids", "left_right_pairs"]
+__all__ = ["Keypoints", "instance_ids", "left_right_pairs", "placed"]
 
 Values = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Keypoints:
         Instances with the same value stay in one fold, for example the frames of one video; by default `images`.
     keys : tuple of int or str, length n or 0
         What names each instance in its file, for the function that writes the file.
-    notes : tuple of str
+    notices : tuple of str
         Sentences for the user, for example on the instances that are left out.
 
     Attributes
@@ -79,7 +79,7 @@ class Keypoints:
     sizes: Values | None = None
     together: tuple[str, ...] | None = None
     keys: tuple[int | str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, k = len(self.ids), len(self.names)
@@ -122,6 +122,11 @@ class Keypoints:
     def values(self) -> Values:
         """The points as rows x y x y ..., shape (n, 2 k)."""
         return self.points.reshape(len(self), -1)
+
+
+def placed(points: Values) -> NDArray[np.bool_]:
+    """Return which points (..., 2) have a place: both coordinates are numbers."""
+    return np.asarray(~np.isnan(points).any(axis=-1))
 
 
 def instance_ids(images: Sequence[str], keys: Sequence[object]) -> tuple[str, ...]:

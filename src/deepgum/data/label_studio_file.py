@@ -49,12 +49,15 @@ class Group:
     image : str
     key : str
         Names the group in its task.
+    score : float
+        How sure a model is of its prediction; 0 for labels.
     regions : dict of str to Region
         The keypoints by their names.
     """
 
     image: str
     key: str
+    score: float = 0.0
     regions: dict[str, Region] = field(default_factory=dict)
 
 
@@ -109,7 +112,11 @@ class LabelStudioFile:
                     continue
                 key = str(annotation.get("id", f"{place + 1}.{number + 1}"))
                 steps = (place, kind, number, "result")
-                groups += self._groups(annotation["result"], steps, image, key, place)
+                found = self._groups(annotation["result"], steps, image, key, place)
+                score = as_number(annotation.get("score"))
+                for group in found:
+                    group.score = score if math.isfinite(score) else 0.0
+                groups += found
         if "annotations" not in task:
             for name, listed in task.items():  # the format JSON-MIN: the regions are in lists of the task itself
                 if isinstance(listed, list) and any(

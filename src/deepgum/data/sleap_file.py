@@ -31,7 +31,7 @@ _DEEPEST = 10
 """Largest number of videos that were made from one another."""
 _FIELDS = {
     "frames": ("video", "frame_idx", "instance_id_start", "instance_id_end"),
-    "instances": ("instance_type", "skeleton", "track", "point_id_start", "point_id_end"),
+    "instances": ("instance_type", "skeleton", "score", "point_id_start", "point_id_end"),
     "points": ("x", "y", "visible"),
     "pred_points": ("x", "y", "visible"),
 }
@@ -54,6 +54,8 @@ class SleapInstances:
     skeletons : int array (n,)
     points : array (n, k, 2)
         NaN where a point is not visible.
+    scores : array (n,)
+        How sure a model is of the instance.
     """
 
     videos: NDArray[np.int64]
@@ -62,6 +64,7 @@ class SleapInstances:
     first: NDArray[np.int64]
     skeletons: NDArray[np.int64]
     points: NDArray[np.float64]
+    scores: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -176,6 +179,7 @@ class SleapFile:
             first,
             skeletons,
             xy,
+            np.nan_to_num(mine["score"].astype(np.float64)),
         )
 
     def image(self, video: int, frame: int) -> str:
@@ -218,10 +222,8 @@ class SleapFile:
         with open_hdf5(out, f"{CONTENT} that can be changed", "r+") as file:
             table = file["points"]
             for row in sorted(points):
-                record = table[row]
                 x, y = points[row] or (np.nan, np.nan)
-                record["x"], record["y"], record["visible"] = x, y, points[row] is not None
-                table[row] = record
+                table[row, "x"], table[row, "y"], table[row, "visible"] = x, y, points[row] is not None
 
 
 def _source(video: Any) -> Any:

@@ -8,6 +8,7 @@ To add a data set to the package, write a subclass in a file of this folder, and
 from __future__ import annotations
 
 import re
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request, Subset, by_parts, cut, fold_of
 from deepgum.data.splits import split_sizes
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import NAMES
 
 __all__ = ["FOLDS", "Dataset", "check_texts"]
@@ -136,12 +137,19 @@ class Dataset(ABC):
         test part. Otherwise, a tenth of the samples is drawn at random for validation, and a fifth for the test.
         Samples that the pool keeps together stay in one part.
 
+        Warns
+        -----
+        DeepGUMWarning
+            For each notice of the pool.
+
         Raises
         ------
         InvalidParameterError, InvalidDataError
             If there are too few samples for the split. For further reasons, see `pool`.
         """
         pool = self.pool(request, seed)
+        for notice in pool.notices:
+            warnings.warn(notice, DeepGUMWarning, stacklevel=2)
         if pool.parts is not None:
             return cut(pool, by_parts(pool, seed), request, seed)
         if self.folds:

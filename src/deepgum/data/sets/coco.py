@@ -12,8 +12,10 @@ from typing import Any
 from deepgum.data.edits.base import Changes
 from deepgum.data.edits.json_places import Place, items, member, whole
 from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints
 from deepgum.data.sets.coco_file import CocoFile
+from deepgum.data.sets.coco_results import read_results
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile, NewPoint
 
 __all__ = ["Coco", "CocoAnnotations"]
@@ -108,3 +110,9 @@ class Coco(KeypointFile):
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
         """Read the labelled instances of one category; see `CocoFile`."""
         return CocoFile(path, options["category"]).keypoints()
+
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
+        """Read COCO results; see `read_results`."""
+        return read_results(predictions, CocoFile(path, options["category"]))

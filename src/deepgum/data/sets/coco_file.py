@@ -19,7 +19,7 @@ from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError, listing
 from deepgum.storage.decoding import decoding
 
-__all__ = ["CocoFile", "instance_of", "is_label", "read_values"]
+__all__ = ["CocoFile", "is_label", "read_values", "triples_of"]
 
 CONTENT = "a COCO file: a JSON object with 'images', 'annotations' and 'categories'"
 
@@ -44,7 +44,7 @@ def is_label(x: float, y: float, visibility: float) -> bool:
     return visibility > 0 and (x, y) != (0, 0)
 
 
-def instance_of(value: Any, length: int) -> list[tuple[float, float, float]] | None:
+def triples_of(value: Any, length: int) -> list[tuple[float, float, float]] | None:
     """Return the triples x, y, v of a list of numbers, or None if it is not a list of `length` finite numbers."""
     if not isinstance(value, list) or len(value) != length or not _are_numbers(value):
         return None
@@ -136,7 +136,7 @@ class CocoFile:
             swap_pairs=left_right_pairs(self.names),
             sizes=np.array([self._size(each["image_id"]) for each in self.rows]),
             keys=tuple(each["id"] for each in self.rows),
-            notes=self._notes(),
+            notices=self._notices(),
         )
 
     def _objects(self, values: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -209,7 +209,7 @@ class CocoFile:
 
     def _triples(self, annotation: Mapping[str, Any]) -> list[tuple[float, float, float]]:
         length = 3 * len(self.names)
-        triples = instance_of(annotation["keypoints"], length)
+        triples = triples_of(annotation["keypoints"], length)
         if triples is None:
             expected = f"{length} numbers, x, y and v of {len(self.names)} keypoints"
             raise self._wrong("annotation", annotation["id"], "keypoints", expected, annotation["keypoints"])
@@ -227,18 +227,18 @@ class CocoFile:
         image = self._images[image_id]
         return [_number(image.get(key)) for key in ("width", "height")]
 
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
+    def _notices(self) -> tuple[str, ...]:
+        notices = []
         left = {"crowd": "of crowds (iscrowd = 1)", "unlabelled": "without a labelled keypoint"}
         parts = [f"{self._left_out[key]:,} {words}" for key, words in left.items() if self._left_out[key]]
         if parts:
-            notes.append(f"Annotations that are left out: {', '.join(parts)}.")
+            notices.append(f"Annotations that are left out: {', '.join(parts)}.")
         if self._left_out["zero"]:
-            notes.append(
+            notices.append(
                 f"{self._left_out['zero']:,} keypoints have v > 0 and the coordinates (0, 0), the mark of a keypoint "
                 "without a label. They count as missing."
             )
-        return tuple(notes)
+        return tuple(notices)
 
 
 def _are_numbers(values: list[Any]) -> bool:

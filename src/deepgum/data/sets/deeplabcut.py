@@ -15,6 +15,7 @@ from deepgum.data.deeplabcut_table import DeepLabCutTable, is_deeplabcut
 from deepgum.data.edits.base import Changes
 from deepgum.data.edits.headed_hdf5 import is_hdf5
 from deepgum.data.frame_order import blocks_of_frames, frame_number
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.project_yaml import read_yaml
 from deepgum.data.same_images import same_images
@@ -77,17 +78,25 @@ class DeepLabCut(KeypointFile):
         if not len(found):
             raise InvalidDataError(f"'{path}' should have labelled frames. Found {len(table.images)} without a label.")
         empty = len(table.images) * len(table.individuals) - len(found)
-        return found.keypoints(
+        return Keypoints(
+            found.ids,
+            found.images,
+            found.names,
+            found.points,
+            np.full((len(found), 4), np.nan),
+            keys=found.keys,
             skeleton=_skeleton(path, table.bodyparts),
             swap_pairs=left_right_pairs(table.bodyparts),
             together=blocks_of_frames(
                 [image.rpartition("/")[0] for image in found.images], [frame_number(image) for image in found.images]
             ),
-            notes=(f"{empty:,} instances without a label are left out.",) if empty else (),
+            notices=(f"{empty:,} instances without a label are left out.",) if empty else (),
         )
 
-    def read_predictions(self, path: Path, labels: Keypoints) -> Keypoints:
-        """Read the output of a model, for the frames that have labels.
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
+        """Read the output of a model of DeepLabCut, for the frames that have labels.
 
         The rows of the output are named like the images, or are the numbers of the frames of a video. In the second
         case, the name of the output starts with the name of the video, which is also the name of the folder of its
@@ -98,16 +107,18 @@ class DeepLabCut(KeypointFile):
         InvalidDataError
             If no row belongs to a labelled image, or no body part has labels.
         """
-        table = DeepLabCutTable.read(path)
-        unknown = [part for part in labels.names if part not in table.bodyparts]
-        if len(unknown) == len(labels.names):
+        table = DeepLabCutTable.read(predictions)
+        if not set(keypoints.names) & set(table.bodyparts):
             raise InvalidDataError(
-                f"'{path}' should have predictions of {listing(labels.names)}. Found {listing(table.bodyparts)}."
+                f"'{predictions}' should have predictions of {listing(keypoints.names)}. Found "
+                f"{listing(table.bodyparts)}."
             )
-        found = _instances(table, labels.names, _images_of(table, path, labels.images))
+        found = _instances(table, keypoints.names, _images_of(table, predictions, keypoints.images))
         if not len(found):
-            raise InvalidDataError(f"'{path}' should have predictions for the labelled images. All of them are empty.")
-        return found.keypoints(notes=(f"The predictions lack {listing(unknown)}.",) if unknown else ())
+            raise InvalidDataError(
+                f"'{predictions}' should have predictions for the labelled images. All of them are empty."
+            )
+        return PredictedInstances(found.images, found.points, table.likelihoods()[list(found.keys)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +142,6 @@ class _Instances:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def keypoints(self, **others: Any) -> Keypoints:
-        return Keypoints(
-            self.ids, self.images, self.names, self.points, np.full((len(self), 4), np.nan), keys=self.keys, **others
-        )
 
 
 def _instances(table: DeepLabCutTable, bodyparts: Sequence[str], images: Sequence[str]) -> _Instances:

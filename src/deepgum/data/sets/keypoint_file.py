@@ -6,7 +6,6 @@ the targets in fractions of the side of the crop, and the rules for mirrored ima
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.keypoint_images import check_sizes, find_images, folder_of_images, image_sizes, instance_squares
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints
 from deepgum.data.listed_images import load_pool, present_rows
 from deepgum.data.mirror import Mirror
@@ -28,7 +28,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
-from deepgum.errors import DeepGUMWarning, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["KeypointAnnotations", "KeypointFile", "NewPoint"]
 
@@ -119,7 +119,7 @@ class KeypointFile(Dataset):
         """
 
     def keypoints(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
-        """Read a file, tell the user its notes as warnings, and apply the options that all formats have.
+        """Read a file, and apply the options that all formats have.
 
         Raises
         ------
@@ -131,8 +131,6 @@ class KeypointFile(Dataset):
                 "data", f"a file of keypoints ({self.name})", str(path), "There is no such path."
             )
         found = self.read(path, options)
-        for note in found.notes:
-            warnings.warn(f"'{path}': {note}", DeepGUMWarning, stacklevel=3)
         pairs = options.get("swap_pairs") or found.swap_pairs
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
@@ -148,6 +146,28 @@ class KeypointFile(Dataset):
         folder = folder_of_images(path, keypoints.images, options["images"])
         found = find_images(folder, keypoints.images)
         return folder, tuple(found[name] for name in keypoints.images)
+
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
+        """Read the predictions of a model for the instances of a file.
+
+        Parameters
+        ----------
+        predictions : Path
+            File of the predictions.
+        path : Path
+            The keypoint file.
+        keypoints : Keypoints
+            The content of the keypoint file.
+        options : mapping
+
+        Raises
+        ------
+        InvalidDataError
+            If the file of predictions cannot be read. Also if the subclass does not define this method.
+        """
+        raise InvalidDataError(f"Predictions for files of the format {self.name!r} cannot be read.")
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> KeypointAnnotations:
         """Read the labels of a file, so that they can be written with corrections.
@@ -200,7 +220,7 @@ class KeypointFile(Dataset):
             cache_dir=request.cache_dir,
             on_progress=request.on_progress,
         )
-        return replace(pool, data=replace(pool.data, skeleton=keypoints.skeleton))
+        return replace(pool, data=replace(pool.data, skeleton=keypoints.skeleton), notices=keypoints.notices)
 
 
 def _mirror(pairs: Any, keypoints: int) -> Mirror | None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.data.edits.base import Changes
+from deepgum.data.edits.base import Changes, Values
 from deepgum.data.edits.json_places import Place, items, member, removals, whole
 from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
 from deepgum.data.keypoint_images import find_images
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.label_studio_file import Group, LabelStudioFile, Steps
 from deepgum.data.same_images import same_images
@@ -132,16 +133,22 @@ class LabelStudio(KeypointFile):
                 + (f", and left out: {'; '.join(reasons)}." if reasons else ".")
             )
         names = tuple(dict.fromkeys(name for group in file.groups for name in group.regions))
-        return _keypoints(
-            file.groups,
+        images = tuple(group.image for group in file.groups)
+        return Keypoints(
+            instance_ids(images, [group.key for group in file.groups]),
+            images,
             names,
-            instance_ids([group.image for group in file.groups], [group.key for group in file.groups]),
+            _points(file.groups, names),
+            np.full((len(images), 4), np.nan),
+            sizes=np.array([next(iter(group.regions.values())).size for group in file.groups]),
             swap_pairs=left_right_pairs(names),
             keys=tuple(range(len(file.groups))),
-            notes=(f"annotations are left out: {'; '.join(reasons)}.",) if reasons else (),
+            notices=(f"annotations are left out: {'; '.join(reasons)}.",) if reasons else (),
         )
 
-    def read_predictions(self, path: Path, labels: Keypoints) -> Keypoints:
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
         """Read the predictions in the tasks of the same file or of another export.
 
         Raises
@@ -149,20 +156,17 @@ class LabelStudio(KeypointFile):
         InvalidDataError
             If there is no prediction for an image with labels.
         """
-        groups = LabelStudioFile(path).predicted
-        images = same_images([group.image for group in groups], labels.images)
-        kept = [
-            Group(image, group.key, {name: each for name, each in group.regions.items() if name in labels.names})
-            for image, group in zip(images, groups, strict=True)
-            if image
-        ]
-        kept = [group for group in kept if group.regions]
+        groups = LabelStudioFile(predictions).predicted
+        images = same_images([group.image for group in groups], keypoints.images)
+        kept = [(image, group) for image, group in zip(images, groups, strict=True) if image]
         if not kept:
             raise InvalidDataError(
-                f"'{path}' should have predictions of keypoints for the labelled images (the list 'predictions' of a "
-                f"task). Found {len(groups)} predictions, none of them for a labelled image and keypoint."
+                f"'{predictions}' should have predictions of keypoints for the labelled images (the list 'predictions' "
+                f"of a task). Found {len(groups)} predictions, none of them for a labelled image."
             )
-        return _keypoints(kept, labels.names, tuple(f"{group.image} ({row})" for row, group in enumerate(kept)))
+        points = _points([group for _, group in kept], keypoints.names)
+        scores = np.array([group.score for _, group in kept])
+        return PredictedInstances(tuple(image for image, _ in kept), points, scores)
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the images, and the image file of each instance.
@@ -177,11 +181,12 @@ class LabelStudio(KeypointFile):
         return folder, tuple(found.get(before[file], file) for file in files)
 
 
-def _keypoints(groups: Sequence[Group], names: tuple[str, ...], ids: tuple[str, ...], **others: Any) -> Keypoints:
+def _points(groups: Sequence[Group], names: Sequence[str]) -> Values:
+    """Return the points (n, k, 2) of groups of regions. Regions with other names are ignored."""
+    places = {name: place for place, name in enumerate(names)}
     points = np.full((len(groups), len(names), 2), np.nan)
     for row, group in enumerate(groups):
         for name, region in group.regions.items():
-            points[row, names.index(name)] = region.x, region.y
-    sizes = np.array([next(iter(group.regions.values())).size for group in groups])
-    images = tuple(group.image for group in groups)
-    return Keypoints(ids, images, names, points, np.full((len(groups), 4), np.nan), sizes=sizes, **others)
+            if name in places:
+                points[row, places[name]] = region.x, region.y
+    return points

@@ -15,6 +15,7 @@ from deepgum.data import face_68
 from deepgum.data.edits.base import Changes
 from deepgum.data.edits.carry_rest import carry_rest
 from deepgum.data.edits.texts import NumberStyle, Text, edited
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints
 from deepgum.data.pts_files import find_pts, image_of, read_pts
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
@@ -108,8 +109,39 @@ class PtsFolder(KeypointFile):
             skeleton=face_68.SKELETON if count == 68 else (),
             swap_pairs=face_68.SWAP_PAIRS if count == 68 else (),
             keys=tuple(names[row] for row in kept),
-            notes=tuple(notes),
+            notices=tuple(notes),
         )
+
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
+        """Read a folder of ``.pts`` files that a model has written, with the names of the labelled files.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the path is not a folder.
+        InvalidDataError
+            If no file has the name of a labelled one, or a file is malformed or has another number of landmarks.
+        """
+        if not predictions.is_dir():
+            raise InvalidParameterError("predictions", "a folder with the .pts files of a model", str(predictions))
+        images, points = [], []
+        for image, name in zip(keypoints.images, map(str, keypoints.keys), strict=True):
+            if (predictions / name).is_file():
+                found = read_pts(predictions / name).points
+                if len(found) != len(keypoints.names):
+                    raise InvalidDataError(
+                        f"'{predictions / name}' should have {len(keypoints.names)} landmarks. Found {len(found)}."
+                    )
+                images.append(image)
+                points.append(found)
+        if not images:
+            raise InvalidDataError(
+                f"'{predictions}' should have files with the names of the labelled ones, such as '{keypoints.keys[0]}'. "
+                "Found none."
+            )
+        return PredictedInstances(tuple(images), np.stack(points), np.ones(len(images)))
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder, and the image beside each file of landmarks."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from deepgum.data.edits.base import Changes
 from deepgum.data.frame_order import blocks_of_frames
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.same_images import same_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
@@ -87,10 +88,12 @@ class Sleap(KeypointFile):
             swap_pairs=tuple(pairs) or left_right_pairs(names),
             together=blocks_of_frames(list(map(str, found.videos[kept])), found.frames[kept].tolist()),
             keys=tuple(found.first[kept].tolist()),
-            notes=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
+            notices=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
         )
 
-    def read_predictions(self, path: Path, labels: Keypoints) -> Keypoints:
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
         """Read the instances of a model in the same file or in another, for the images that have labels.
 
         Raises
@@ -98,37 +101,30 @@ class Sleap(KeypointFile):
         InvalidDataError
             If no instance of a model belongs to a labelled image, or the skeletons have no point in common.
         """
-        file = SleapFile.read(path)
+        file = SleapFile.read(predictions)
         found = file.instances(PREDICTED)
         if not len(found):
             raise InvalidDataError(
-                f"'{path}' should have instances of a model, with which the labels are compared. Found none. Give the "
-                f"file of the predictions second:  deepgum score LABELS.slp PREDICTIONS.slp"
+                f"'{predictions}' should have instances of a model, with which the labels are compared. Found none. Give "
+                "the file of the predictions second:  deepgum score LABELS.slp PREDICTIONS.slp"
             )
         nodes = list(map(str, file.skeletons[found.skeletons[0]].node_names))
-        lacking = [name for name in labels.names if name not in nodes]
-        if len(lacking) == len(labels.names):
+        if not set(nodes) & set(keypoints.names):
             raise InvalidDataError(
-                f"'{path}' should have predictions of {listing(labels.names)}. Found {listing(nodes)}."
+                f"'{predictions}' should have predictions of {listing(keypoints.names)}. Found {listing(nodes)}."
             )
-        images = same_images(_images(file, found), labels.images)
-        points = np.full((len(found), len(labels.names), 2), np.nan)
-        for place, name in enumerate(labels.names):
+        images = same_images(_images(file, found), keypoints.images)
+        points = np.full((len(found), len(keypoints.names), 2), np.nan)
+        for place, name in enumerate(keypoints.names):
             if name in nodes:
                 points[:, place] = found.points[:, nodes.index(name)]
-        kept = [row for row, image in enumerate(images) if image and not np.isnan(points[row]).all()]
+        kept = [row for row, image in enumerate(images) if image]
         if not kept:
             raise InvalidDataError(
-                f"'{path}' should have predictions for the labelled frames, such as {labels.images[0]!r}. Found none."
+                f"'{predictions}' should have predictions for the labelled frames, such as {keypoints.images[0]!r}. "
+                "Found none."
             )
-        return Keypoints(
-            ids=tuple(f"{images[row]} ({row})" for row in kept),
-            images=tuple(images[row] for row in kept),
-            names=labels.names,
-            points=points[kept],
-            boxes=np.full((len(kept), 4), np.nan),
-            notes=(f"The predictions lack {listing(lacking)}.",) if lacking else (),
-        )
+        return PredictedInstances(tuple(images[row] for row in kept), points[kept], found.scores[kept])
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the images, and the image file of each instance.

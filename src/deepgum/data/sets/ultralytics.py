@@ -15,6 +15,7 @@ from deepgum.data.edits.base import Changes, Values
 from deepgum.data.edits.carry_rest import carry_rest
 from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
 from deepgum.data.keypoint_images import image_sizes
+from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids
 from deepgum.data.pool import Pool
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile, NewPoint
@@ -153,10 +154,12 @@ class Ultralytics(KeypointFile):
             swap_pairs=pose.swap_pairs,
             sizes=image_size[kept],
             keys=tuple(lines[row].number for row in kept),
-            notes=tuple(notes),
+            notices=tuple(notes),
         )
 
-    def read_predictions(self, path: Path, labels: Keypoints) -> Keypoints:
+    def read_predictions(
+        self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
+    ) -> PredictedInstances:
         """Read the text files that a model of Ultralytics writes (``save_txt=True``), one for each image.
 
         Raises
@@ -166,17 +169,17 @@ class Ultralytics(KeypointFile):
         InvalidDataError
             If no file belongs to a labelled image, or a line is malformed.
         """
-        if not path.is_dir():
-            raise InvalidParameterError("predictions", "the folder of the text files of a model", str(path))
-        assert labels.sizes is not None
-        sizes = dict(zip(labels.images, labels.sizes.tolist(), strict=True))
+        if not predictions.is_dir():
+            raise InvalidParameterError("predictions", "the folder of the text files of a model", str(predictions))
+        assert keypoints.sizes is not None
+        sizes = dict(zip(keypoints.images, keypoints.sizes.tolist(), strict=True))
         stems: dict[str, list[str]] = {}
         for image in sizes:
             stems.setdefault(Path(image).stem, []).append(image)
         owners: list[str] = []
         points: list[Values] = []
-        k = len(labels.names)
-        for file in sorted(path.rglob("*.txt")):
+        k = len(keypoints.names)
+        for file in sorted(predictions.rglob("*.txt")):
             if len(images := stems.get(file.stem, [])) == 1:
                 text = Text.read(file)
                 count = max((len(line.split()) for line in text.content.splitlines()), default=0) - BEFORE
@@ -187,12 +190,10 @@ class Ultralytics(KeypointFile):
                     owners.append(images[0])
         if not owners:
             raise InvalidDataError(
-                f"'{path}' should have text files for the labelled images, such as '{Path(labels.images[0]).stem}.txt'."
-                " Found none."
+                f"'{predictions}' should have text files with keypoints for the labelled images, such as "
+                f"'{Path(keypoints.images[0]).stem}.txt'. Found none."
             )
-        ids = tuple(f"{image} ({row})" for row, image in enumerate(owners))
-        boxes = np.full((len(owners), 4), np.nan)
-        return Keypoints(ids, tuple(owners), labels.names, np.stack(points), boxes)
+        return PredictedInstances(tuple(owners), np.stack(points), np.ones(len(owners)))
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the data set, and the image of each instance."""

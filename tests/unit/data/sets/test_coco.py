@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_labelled_instances_of_the_category_are_read_and_the_others_counted(writ
     np.testing.assert_array_equal(keypoints.boxes, [[NAN] * 4, [NAN] * 4, [2, 3, 30, 40]])
     assert keypoints.skeleton == ((0, 1), (1, 2))
     assert keypoints.swap_pairs == ((0, 1),)
-    left_out, zero = keypoints.notes
+    left_out, zero = keypoints.notices
     assert "1 of crowds" in left_out
     assert "1 without a labelled keypoint" in left_out
     assert "1 keypoints have v > 0 and the coordinates (0, 0)" in zero
@@ -185,7 +186,11 @@ def test_targets_are_fractions_of_the_crop_and_images_stay_together(write: Calla
         Image.new("RGB", (60, 50)).save(tmp_path / "photos" / name)
     path = write(values)
     options = COCO.check_options({"images": str(tmp_path / "photos")})
-    pool = COCO.pool(Request(path, image_size=16, cache_dir=tmp_path / "cache", options=options), 0)
+    request = Request(path, image_size=16, cache_dir=tmp_path / "cache", options=options, train_size=1)
+    pool = COCO.pool(request, 0)
+    assert pool.notices == COCO.read(path, options).notices
+    with pytest.warns(DeepGUMWarning, match="left out: 1 of crowds"):  # a training has no summary for notices
+        COCO.load(replace(request, validation_size=1, test_size=1), 0)
     assert pool.keep_together == ("a.png", "sub/b.png", "sub/b.png", "c.png")
     assert pool.data.pictures is not None
     assert pool.data.skeleton == ((0, 1), (1, 2))
@@ -206,8 +211,7 @@ def test_targets_are_fractions_of_the_crop_and_images_stay_together(write: Calla
 
 
 def corrected(path: Path, changes: dict[str, list[float]], out: Path) -> dict[str, Any]:
-    with pytest.warns(DeepGUMWarning):
-        labels = COCO.labels(path, OPTIONS)
+    labels = COCO.labels(path, OPTIONS)
     before = path.read_bytes()
     labels.write({name: np.array(row, dtype=float) for name, row in changes.items()}, out)
     assert path.read_bytes() == before

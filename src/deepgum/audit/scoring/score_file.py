@@ -1,0 +1,73 @@
+"""Scores of a file: a table with its predictions, or a keypoint file with the predictions in a second file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.scoring.score_keypoints import is_keypoint_file, score_keypoints
+from deepgum.audit.scoring.score_table import ScoredTable, score_table
+from deepgum.errors import InvalidParameterError
+from deepgum.posteriors.inliers import AUTO, Inliers
+from deepgum.progress import Progress
+
+__all__ = ["score_file"]
+
+
+def score_file(
+    path: Path,
+    predictions: Path | None = None,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    swap_pairs: Sequence[tuple[int, int]] = (),
+    out: Path | None = None,
+    inliers: Inliers = AUTO,
+    seed: int = 0,
+    reasons: Sequence[Reason | type[Reason] | str] = (),
+    on_stage: Callable[[str], None] | None = None,
+    on_progress: Progress | None = None,
+) -> ScoredTable:
+    """Score a table with `score_table`, and a keypoint file with `score_keypoints`.
+
+    Parameters
+    ----------
+    path : Path
+        A table, or a keypoint file.
+    predictions : Path, optional
+        The file of predictions for a keypoint file.
+    columns : mapping, optional
+        Parameters of `score_table` that keypoint files do not have: ``{"pred": ["yhat"]}``.
+    options : mapping, optional
+        Options of the format of a keypoint file: ``{"category": "person"}``.
+    swap_pairs, out, inliers, seed, reasons, on_stage, on_progress
+        See `score_table`.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If a parameter does not fit the kind of the file. For further reasons, see the two functions.
+    """
+    columns, options = dict(columns or {}), dict(options or {})
+    shared: dict[str, Any] = {
+        "out": out,
+        "inliers": inliers,
+        "seed": seed,
+        "reasons": reasons,
+        "on_stage": on_stage,
+        "on_progress": on_progress,
+    }
+    if predictions is None and not is_keypoint_file(path):
+        for name, value in options.items():
+            raise InvalidParameterError(name, "left out for a table", value, "It is an option of keypoint files.")
+        return score_table(path, swap_pairs=swap_pairs, **columns, **shared)
+    if predictions is None:
+        hint = "Give the file of the predictions of a model, or train networks: deepgum audit."
+        raise InvalidParameterError("predictions", f"a file of predictions for the keypoints of '{path}'", None, hint)
+    for name, value in columns.items():
+        raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
+    if swap_pairs:
+        options["swap_pairs"] = [list(pair) for pair in swap_pairs]
+    return score_keypoints(path, predictions, options=options, **shared)
