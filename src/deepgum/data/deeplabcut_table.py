@@ -82,8 +82,7 @@ class DeepLabCutTable:
             If a body part has an x without a y, or a column occurs twice.
         """
         table = self.table
-        parts = table.level("bodyparts")
-        owners = table.level("individuals") if "individuals" in table.levels else [""] * len(parts)
+        parts, owners = table.level("bodyparts"), self._owners
         places: dict[tuple[str, str], dict[str, int]] = {}
         for column, (owner, part, axis) in enumerate(zip(owners, parts, table.level("coords"), strict=True)):
             if axis in places.setdefault((owner, part), {}):
@@ -95,6 +94,12 @@ class DeepLabCutTable:
                 f"'{table.path}' should have the columns x and y for each body part. Found {listing(wrong)}."
             )
         return {key: (axes["x"], axes["y"]) for key, axes in places.items()}
+
+    @property
+    def _owners(self) -> list[str]:
+        """The individual of each column."""
+        has_names = "individuals" in self.table.levels
+        return self.table.level("individuals") if has_names else [""] * len(self.table.columns)
 
     @property
     def is_prediction(self) -> bool:
@@ -128,11 +133,15 @@ class DeepLabCutTable:
 
     def likelihoods(self) -> Values:
         """Return the mean likelihood (n * animals,) of the points of each animal in each row; 0 without likelihoods."""
-        owners = self.table.level("individuals") if "individuals" in self.table.levels else [""] * len(self.table.columns)
+        owners = (
+            self.table.level("individuals") if "individuals" in self.table.levels else [""] * len(self.table.columns)
+        )
         axes = self.table.level("coords")
         found = np.zeros((len(self.table.index), len(self.individuals)))
         for number, owner in enumerate(self.individuals):
-            columns = [place for place, key in enumerate(zip(owners, axes, strict=True)) if key == (owner, "likelihood")]
+            columns = [
+                place for place, key in enumerate(zip(owners, axes, strict=True)) if key == (owner, "likelihood")
+            ]
             if columns:
                 found[:, number] = np.nan_to_num(self.table.values[:, columns]).mean(axis=1)
         return found.reshape(-1)

@@ -55,6 +55,8 @@ class DeepLabCut(KeypointFile):
     description = "labels of DeepLabCut (CollectedData_SCORER.csv or .h5); options: images, swap_pairs"
     options = MappingProxyType(dict(KeypointFile.options))
     annotations = DeepLabCutAnnotations
+    content = "labels of DeepLabCut"
+    output = "MODEL_OUTPUT.h5"
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is a CSV file with the header lines of DeepLabCut, or an HDF5 file of pandas."""

@@ -109,6 +109,9 @@ class LabelStudio(KeypointFile):
     description = "keypoints in an export of Label Studio (JSON); options: images, swap_pairs"
     options = MappingProxyType(dict(KeypointFile.options))
     annotations = LabelStudioAnnotations
+    content = "keypoints of Label Studio"
+    output = "OTHER_EXPORT.json"
+    has_own_predictions = True
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is a JSON file with a list that has regions of keypoints."""

@@ -63,6 +63,8 @@ class PtsFolder(KeypointFile):
     is_file = False
     options = MappingProxyType(dict(KeypointFile.options))
     annotations = PtsAnnotations
+    content = "landmarks in .pts files"
+    output = "FOLDER_OF_PTS_FILES"
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is a folder that has a ``.pts`` file, also in a subfolder of a subfolder."""
@@ -138,8 +140,8 @@ class PtsFolder(KeypointFile):
                 points.append(found)
         if not images:
             raise InvalidDataError(
-                f"'{predictions}' should have files with the names of the labelled ones, such as '{keypoints.keys[0]}'. "
-                "Found none."
+                f"'{predictions}' should have files with the names of the labelled ones, such as '{keypoints.keys[0]}'."
+                " Found none."
             )
         return PredictedInstances(tuple(images), np.stack(points), np.ones(len(images)))
 

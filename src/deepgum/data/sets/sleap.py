@@ -47,6 +47,9 @@ class Sleap(KeypointFile):
     description = "labels of SLEAP (.slp, .pkg.slp); options: images, swap_pairs"
     options = MappingProxyType(dict(KeypointFile.options))
     annotations = SleapAnnotations
+    content = "labels of SLEAP"
+    output = "PREDICTIONS.slp"
+    has_own_predictions = True
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is a file that ends in ``.slp``."""
@@ -105,8 +108,8 @@ class Sleap(KeypointFile):
         found = file.instances(PREDICTED)
         if not len(found):
             raise InvalidDataError(
-                f"'{predictions}' should have instances of a model, with which the labels are compared. Found none. Give "
-                "the file of the predictions second:  deepgum score LABELS.slp PREDICTIONS.slp"
+                f"'{predictions}' should have instances of a model, with which the labels are compared. Found none. "
+                "Give the file of the predictions second:  deepgum score LABELS.slp PREDICTIONS.slp"
             )
         nodes = list(map(str, file.skeletons[found.skeletons[0]].node_names))
         if not set(nodes) & set(keypoints.names):

@@ -100,6 +100,8 @@ class Ultralytics(KeypointFile):
     is_file = False
     options = MappingProxyType(dict(KeypointFile.options))
     annotations = UltralyticsAnnotations
+    content = "a pose data set of Ultralytics"
+    output = "FOLDER_OF_TXT_FILES"
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is, or has, one YAML file with the key ``kpt_shape``."""
