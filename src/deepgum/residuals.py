@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from deepgum.data.batches import Batch, ordered_batches
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
+from deepgum.outputs import as_predictions
 
 __all__ = ["compute_residuals", "evaluating", "predict"]
 
@@ -41,7 +42,7 @@ def predict(
     Parameters
     ----------
     model : nn.Module
-        The network phi, which maps a batch of inputs to (b, d).
+        The network phi, which maps a batch of inputs to (b, d), or to a tuple, dict or object with one such tensor.
     data : RegressionData
         The n samples.
     batch_size : int
@@ -56,7 +57,8 @@ def predict(
     Raises
     ------
     InvalidDataError
-        If the network does not return d values per sample.
+        If the network does not return d values per sample, or returns several tensors of which none or several have d
+        values per sample; see `deepgum.models.OutputOf`.
     NonFiniteLossError
         If the network returns values that are not finite, because NaN would be treated as a missing label.
     """
@@ -64,9 +66,15 @@ def predict(
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
         outputs = [
-            _check_outputs(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device, index)
+            _check_outputs(_predictions(model, batch), batch)
+            for batch in ordered_batches(data, batch_size, device, index)
         ]
     return torch.cat(outputs)
+
+
+def _predictions(model: nn.Module, batch: Batch) -> Tensor:
+    predictions: Tensor = as_predictions(model(batch.inputs), (len(batch.targets), batch.targets.shape[1]))
+    return predictions
 
 
 def _check_outputs(outputs: Tensor, batch: Batch) -> Tensor:

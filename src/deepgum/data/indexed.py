@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset, IterableDataset, Sampler
+from torch.utils.data import Dataset, IterableDataset, Sampler, default_collate
 
 from deepgum.checks import check_count
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -34,8 +34,9 @@ class IndexedDataset(Dataset[Any]):
 
     The index is an int. The default collation of torch turns the indices of a batch into an int64 tensor (b,). The
     index is the position of the sample in `dataset`, and does not depend on shuffling, samplers or workers of the
-    loader. A validation part can be split off before or after wrapping. Two training samples must never have the same
-    index. To concatenate data sets, concatenate them first and wrap the result.
+    loader. For a list of positions, as from `DataLoader(..., batch_size=None, sampler=BatchSampler(...))`, the item is
+    a batch with its indices (b,). A validation part can be split off before or after wrapping. Two training samples
+    must never have the same index. To concatenate data sets, concatenate them first and wrap the result.
 
     Parameters
     ----------
@@ -83,7 +84,11 @@ class IndexedDataset(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            index = range(*index.indices(len(self)))
+        if isinstance(index, list | tuple | range) or getattr(index, "ndim", 0) == 1:
+            return self._batch([self._position(each) for each in index])
         position = self._position(index)
         return self._indexed(self.dataset[position], position)
 
@@ -99,13 +104,28 @@ class IndexedDataset(Dataset[Any]):
             )
         return [self._indexed(item, position) for item, position in zip(items, positions, strict=True)]
 
-    def _position(self, index: int) -> int:
+    def _batch(self, positions: list[int]) -> Any:
+        """Return the samples at these positions as a batch: as the data set gives it for a list, or collated."""
+        try:
+            batch = self.dataset[positions]
+        except (TypeError, ValueError, IndexError, KeyError):  # a data set of single samples
+            batch = None
+        if batch is not None and _rows(batch) == {len(positions)}:
+            return self._indexed(batch, torch.tensor(positions))
+        return default_collate(self.__getitems__(positions))
+
+    def _position(self, index: Any) -> int:
         """Convert a negative index, which counts from the end, to the position counted from the start."""
-        position = int(index)
+        try:
+            position = int(index)
+        except (TypeError, ValueError) as error:
+            raise InvalidDataError(
+                f"The index of a sample should be a whole number, its position in the data set. Found {index!r}."
+            ) from error
         # For an index outside the range, the data set raises its own error.
         return position + len(self) if -len(self) <= position < 0 else position
 
-    def _indexed(self, item: Any, index: int) -> Any:
+    def _indexed(self, item: Any, index: Any) -> Any:
         name = self.name
         if isinstance(item, Mapping):
             if name in item:
@@ -128,6 +148,15 @@ class IndexedDataset(Dataset[Any]):
         if isinstance(item, list):
             return [*item, index]
         return item, index
+
+
+def _rows(batch: Any) -> set[int]:
+    """Return the lengths of the columns of a batch; empty if it has no columns."""
+    if isinstance(batch, Mapping):
+        columns = list(batch.values())
+    else:
+        columns = list(batch) if isinstance(batch, tuple | list) else [batch]
+    return {len(each) if hasattr(each, "__len__") and not isinstance(each, str) else -1 for each in columns}
 
 
 def _fields(item: Any) -> tuple[str, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -17,7 +16,8 @@ from deepgum.data import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.estimator.cross_fit import LEAST_ROWS
 from deepgum.losses import Loss
-from deepgum.models import MLP, build_model
+from deepgum.models import MLP, OutputOf, build_model
+from deepgum.models.lazy import copy_of
 from deepgum.training import PRESETS, DeepGUMOptions, Interleaved, SGDOptions
 from deepgum.training.flat_options import find_section, refuse_moved
 from deepgum.training.loop.label_loss import label_loss, label_spread
@@ -44,7 +44,7 @@ WARMUP_SHARE = 0.3
 PARAMETERS = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type", "warmup_epochs")
 
 
-def build_network(module: Any, device: str, train: RegressionData, seed: int) -> nn.Module:
+def build_network(module: Any, device: str, train: RegressionData, seed: int, output: Any = None) -> nn.Module:
     """Return the untrained network: a copy of a module, or a network that a factory builds for the training data.
 
     Raises
@@ -52,8 +52,13 @@ def build_network(module: Any, device: str, train: RegressionData, seed: int) ->
     InvalidParameterError, InvalidDataError
         If the argument is not a module, a factory or a name, or the factory does not return a network.
     """
+    if output is not None:
+        if module is None or isinstance(module, str):
+            raise InvalidParameterError("output", "left out without a `module` of your own", output)
+        if isinstance(module, nn.Module):
+            return OutputOf(copy_of(module), output)
     if isinstance(module, nn.Module):
-        return copy.deepcopy(module)
+        return copy_of(module)
     if module is None:
         network = build_model(_default_network, train, seed)
         # Use float64 as scikit-learn does; in float32 the prediction of a row depends on the other rows by rounding.
@@ -69,7 +74,7 @@ def build_network(module: Any, device: str, train: RegressionData, seed: int) ->
         made = module(data, n_outputs)
         if not isinstance(made, nn.Module):
             raise InvalidParameterError("module", expected, module, f"It returns a {type(made).__name__}.")
-        return made
+        return made if output is None else OutputOf(made, output)
 
     return build_model(make, train, seed)
 

@@ -11,7 +11,7 @@ import sklearn.exceptions
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from deepgum.checks import check_fraction
 from deepgum.data import RegressionData
@@ -60,6 +60,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         - A callable `module(data, n_outputs)` that returns a torch module for the training data `data.inputs` and
           `data.targets`, or a name, as for `deepgum.build_model`. The outputs are scaled and shifted to the range of
           the labels, and `random_state` determines the initial weights.
+    output : str, int or callable, optional
+        For a network that gives several tensors: the key, field or position of the predictions, or a function of the
+        outputs; see `deepgum.models.OutputOf`. Default: the one tensor that has the shape of the labels.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Columns of y that are right or wrong together.
     schedule : {"auto", "cross-fit", "interleaved", "alternate"}
@@ -179,6 +182,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         module: nn.Module | Backbone | str | None = None,
         *,
+        output: str | int | Callable[[Any], Tensor] | None = None,
         groups: Any = "sample",
         schedule: str = "auto",
         first_loss: str | Loss = "cauchy",
@@ -191,7 +195,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         lr_schedule: str = "one-cycle",
         optimizer: str = "adam",
         weight_decay: float = 0.0,
-        patience: int = 5,
+        patience: int | None = None,
         validation_fraction: float = 0.1,
         options: Mapping[str, Any] | None = None,
         device: str = "cpu",
@@ -200,6 +204,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.module = module
+        self.output = output
         self.groups = groups
         self.schedule = schedule
         self.first_loss = first_loss
@@ -283,7 +288,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         if validation is None:
             train, validation = split(train, self.validation_fraction, options, seed)
         with rename_parameters(model="module"):
-            network = build_network(self.module, self.device, train, seed)
+            network = build_network(self.module, self.device, train, seed, self.output)
             result = fit_deepgum(
                 network, train, validation, options=options, sgd=sgd, seed=seed, on_event=self.on_event
             )

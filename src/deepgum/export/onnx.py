@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.checks import check_count, check_positive
-from deepgum.errors import ExportError, InvalidDataError, MissingDependencyError
+from deepgum.errors import DeepGUMError, ExportError, InvalidDataError, MissingDependencyError
 from deepgum.export.common import ONNX, check_path, input_description
+from deepgum.outputs import as_predictions
 from deepgum.residuals import evaluating
 from deepgum.storage.disk import write_atomically
 
@@ -134,9 +135,10 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
     generator = torch.Generator().manual_seed(0)
     draw = torch.rand if len(shape) == 3 else torch.randn
     batches = [draw(size, *shape, generator=generator) for size in _BATCHES]
-    outputs = [_predicted(model, batch) for batch in batches]
+    given = [_outputs(model, batch) for batch in batches]
+    outputs = [_predicted(each, batch) for each, batch in zip(given, batches, strict=True)]
     expected = [each.float().numpy() for each in outputs]
-    if outputs[0].dtype != torch.float32:
+    if outputs[0] is not given[0] or outputs[0].dtype != torch.float32:
         model = _InFloat32(model)
     with _evaluating(model), _quiet():
         try:
@@ -171,24 +173,30 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
 
 
 class _InFloat32(nn.Module):
-    """A wrapper around a network that converts the outputs to float32, for example if the network is float64."""
+    """A wrapper around a network that takes its predictions from its outputs, as float32."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.model(inputs)
+        outputs: Tensor = as_predictions(self.model(inputs), (inputs.shape[0], None))
         return outputs.float()
 
 
-def _predicted(model: nn.Module, batch: Tensor) -> Tensor:
+def _outputs(model: nn.Module, batch: Tensor) -> Any:
     with evaluating(model):
         try:
-            outputs = model(batch)
+            return model(batch)
+        except DeepGUMError:
+            raise
         except (RuntimeError, TypeError, ValueError) as error:
             shape = tuple(batch.shape)
             raise InvalidDataError(f"The network cannot take inputs of shape {shape}: {error}") from error
+
+
+def _predicted(given: Any, batch: Tensor) -> Tensor:
+    outputs = as_predictions(given, (len(batch), None))
     if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(batch):
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise InvalidDataError(f"The network should return values of shape ({len(batch)}, d). Found {found}.")

@@ -8,6 +8,7 @@ from deepgum.models.regressor import Regressor
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import VGG16
 from deepgum.models.weights import Loaded, download_vgg16_weights, load_weights, read_weights, save_weights
+from deepgum.outputs import OutputOf
 
 __all__ = [
     "HEADS",
@@ -18,6 +19,7 @@ __all__ = [
     "DeepExpectation",
     "FaceNet",
     "Loaded",
+    "OutputOf",
     "Regressor",
     "TrunkAndHead",
     "build_backbone",

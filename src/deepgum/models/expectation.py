@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from deepgum.checks import check_count
 from deepgum.errors import InvalidDataError
+from deepgum.outputs import as_predictions
 
 __all__ = ["MOST_CLASSES", "DeepExpectation"]
 
@@ -113,8 +114,8 @@ class DeepExpectation(nn.Module):
         InvalidDataError
             If the backbone does not give k outputs.
         """
-        logits: Tensor = self.backbone(inputs).float()
-        expected = (len(inputs), len(self.values))
+        expected = (inputs.shape[0], len(self.values))
+        logits: Tensor = as_predictions(self.backbone(inputs), expected).float()
         if tuple(logits.shape) != expected:
             raise InvalidDataError(f"The backbone should give logits {expected}. Found {tuple(logits.shape)}.")
         if self.training:

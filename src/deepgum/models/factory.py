@@ -15,6 +15,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.models.expectation import DeepExpectation
 from deepgum.models.facenet import FaceNet
+from deepgum.models.lazy import initialise
 from deepgum.models.mlp import MLP
 from deepgum.models.regressor import Regressor
 from deepgum.models.vgg import VGG16
@@ -98,6 +99,7 @@ def build_model(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         backbone = build_backbone(model, data, n_outputs)
+    initialise(backbone, data, seed)
     network = kind.for_targets(backbone, data.targets)
     # Channels-last convolutions are about twice as fast on CPUs, and no slower on GPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's type hints lack it

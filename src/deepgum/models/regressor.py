@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.errors import InvalidDataError
+from deepgum.outputs import as_predictions
 
 __all__ = ["Regressor"]
 
@@ -69,5 +70,5 @@ class Regressor(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (b, ...) to predictions (b, d) in the targets' units, always in float32."""
-        output: Tensor = self.backbone(inputs)
+        output: Tensor = as_predictions(self.backbone(inputs), (inputs.shape[0], len(self.centre)))
         return self.centre + self.scale * output.float()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
-from deepgum.models import DeepExpectation
+from deepgum.models import DeepExpectation, OutputOf
 from deepgum.training.alternate import fit_alternate
 from deepgum.training.history import Event, History
 from deepgum.training.interleaved import fit_interleaved
@@ -41,6 +41,7 @@ def fit_deepgum(
     options: DeepGUMOptions | None = None,
     sgd: SGDOptions | None = None,
     seed: int = 0,
+    output: str | int | Callable[[Any], Tensor] | None = None,
     on_event: Callable[[Event], None] | None = None,
     checkpoint: Path | None = None,
     fabric: Fabric | None = None,
@@ -60,6 +61,9 @@ def fit_deepgum(
         The options of SGD, for example the optimiser, the learning rate and the patience.
     seed : int
         Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
+    output : str, int or callable, optional
+        The predictions in the outputs of a network that gives several tensors; see `deepgum.models.OutputOf`. The
+        network of the result is then an `OutputOf`. Default: the one tensor of the shape of the labels.
     on_event : callable, optional
         Called with every `EpochRecord` and `RoundRecord`, for example to show progress. If the training resumes from a
         checkpoint, the argument of the first call is a `Resumed`.
@@ -115,6 +119,7 @@ def fit_deepgum(
     """
     options, sgd = (options or DeepGUMOptions()).with_imported_losses(), sgd or SGDOptions()
     schedule = options.schedule
+    model = model if output is None else OutputOf(model, output)
     engine = LOCAL if fabric is None else FabricEngine(fabric)
     if fabric is not None and isinstance(schedule, Alternate):
         hint = "Algorithm 1 runs in one process."
@@ -122,7 +127,7 @@ def fit_deepgum(
     sgd = engine.adapt(model, sgd)
     check_deepgum(train, validation, options)
     check_loss(model, options.first_loss)
-    check_network(model, train, sgd)
+    check_network(model, train, sgd, seed)
     training = Training(model, train, validation, options, sgd, seed)
     if fabric is not None:
         check_shared(engine.processes, training)

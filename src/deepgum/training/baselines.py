@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from deepgum.errors import InvalidDataError
 from deepgum.losses import L2, Loss, get_loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.mixture import partition
+from deepgum.models import OutputOf
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
 from deepgum.training.history import Event, History
@@ -40,6 +42,7 @@ def fit_loss(
     groups: Groups = "sample",
     sgd: SGDOptions | None = None,
     seed: int = 0,
+    output: str | int | Callable[[Any], Tensor] | None = None,
     on_event: Callable[[Event], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
@@ -66,7 +69,7 @@ def fit_loss(
         scale for landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Coordinates that the outlier rule of the loss flags together.
-    sgd, seed, on_event, checkpoint
+    sgd, seed, output, on_event, checkpoint
         The same as in `fit_deepgum`.
 
     Returns
@@ -88,11 +91,12 @@ def fit_loss(
         The same as in `fit_deepgum`.
     """
     sgd = sgd or SGDOptions()
+    model = model if output is None else OutputOf(model, output)
     chosen = CROSS_ENTROPY if loss == CROSS_ENTROPY else get_loss(loss)
     scaled = chosen if isinstance(chosen, Loss) and chosen.needs_scale else None
     check_training_data(train, validation)
     check_loss(model, chosen)
-    check_network(model, train, sgd)
+    check_network(model, train, sgd, seed)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
     training, history = Training(model, train, validation, chosen, sgd, seed), History(listener=on_event)
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.errors import DeepGUMError, InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture import GaussianUniformMixture
+from deepgum.models.lazy import initialise
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.residuals import predict
 from deepgum.training.history import History
@@ -66,8 +67,10 @@ class TrainingResult:
         return len(self.history.epochs)
 
 
-def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> None:
+def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions, seed: int = 0) -> None:
     """Move the network to the device of `sgd`, and check the prediction for one sample.
+
+    The weights of lazy layers are made first; `seed` determines them.
 
     Raises
     ------
@@ -82,9 +85,12 @@ def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> N
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise InvalidParameterError("model", "a network with parameters to train", type(model).__name__)
     model.to(sgd.device)
+    initialise(model, train, seed, sgd.device)
     try:
         predict(model, train.subset([0]), device=sgd.device, precision=sgd.precision)
-    except (RuntimeError, TypeError) as error:
+    except DeepGUMError:
+        raise
+    except Exception as error:  # a network of the user may raise anything
         shape = (1, *train.inputs.shape[1:])
         raise InvalidDataError(f"The network cannot take inputs of shape {shape}: {error}") from error
 

@@ -78,6 +78,11 @@ class ResponsibilityTracker:
         Weight of each sample in the loss and in the mixture; at least 0.
     mirror : Mirror, optional
         Mirroring of the labels, if the loop mirrors samples.
+    labels_vary : bool
+        Whether a sample may come several times in an epoch with different labels: an augmentation moves the labels, and
+        a sampler draws with replacement. By default this is refused, because it mostly means that two samples have one
+        index. Each draw counts in the loss. In the mixture each sample counts once, with the residual of its last draw.
+        A mean of draws would be wrong: a mirrored wrong label has the opposite error, and the mean of both would be 0.
     processes : Processes, optional
         The processes that train together, for example `deepgum.processes.current()`. All processes must call `loss`
         equally often. Process i modulo P stores the residuals and weights of sample i, where P is the number of
@@ -132,6 +137,7 @@ class ResponsibilityTracker:
         targets: Tensor | None = None,
         sample_weight: Tensor | None = None,
         mirror: Mirror | None = None,
+        labels_vary: bool = False,
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
@@ -146,6 +152,7 @@ class ResponsibilityTracker:
         targets = None if targets is None else check_targets(targets, self.n_samples)
         self._given_weight = None if sample_weight is None else check_weights(sample_weight, self.n_samples)
         self.mirror = mirror
+        self.labels_vary = labels_vary
         self.epoch = 0
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
@@ -245,18 +252,17 @@ class ResponsibilityTracker:
         assert self.mixture is not None
         return flags_of(self.mixture, self.residuals, responsibilities)
 
-    def loss(
-        self, predictions: Tensor, targets: Tensor, index: Tensor | None = None, *, mirrored: Tensor | None = None
-    ) -> Tensor:
+    def loss(self, predictions: Any, targets: Any, index: Any = None, *, mirrored: Tensor | None = None) -> Tensor:
         """Return the mean loss of a batch, ready for `backward`, and store the residuals of the batch.
 
         Parameters
         ----------
-        predictions : Tensor (b, d) or (b,)
-            The network's predictions, in the targets' unit.
-        targets : Tensor of the same shape
+        predictions : Tensor (b, d), (b,) or (b, l, 2)
+            The network's predictions, in the targets' unit. A dict or an object with one tensor is taken as this
+            tensor.
+        targets : Tensor or array of the same shape
             The labels; NaN for missing labels.
-        index : Tensor (b,) of int
+        index : Tensor (b,) of int, or a list of int
             The indices of the samples of the batch.
         mirrored : Tensor (b,) of bool, optional
             True for samples whose inputs and targets are mirrored.
@@ -264,8 +270,8 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            If there are no indices, if an index is out of range or belongs to two samples of the batch, or if shapes
-            differ.
+            If there are no indices, if an index is out of range or belongs to two samples of the batch, if shapes
+            differ, or if predictions or targets have several tensors.
         NonFiniteLossError
             If a prediction or the loss is not finite; the message names samples and epoch.
         """
@@ -275,10 +281,10 @@ class ResponsibilityTracker:
         loss, weights = self._current_loss(targets), self._weights.of_batch(index, mirrored)
         value = loss(residuals, weights=None if weights is None else weights.to(residuals))
         check_finite(value, predictions, targets, index, loss.name, self.epoch + 1)
-        self._current.add(index, residuals.detach(), targets, mirrored)
+        self._current.add(index, residuals.detach(), None if self.labels_vary else targets, mirrored)
         return value
 
-    def expect(self, index: Tensor) -> None:
+    def expect(self, index: Any) -> None:
         """Fetch the weights of all samples of an epoch from the other processes, in one message.
 
         With several processes this saves time, because otherwise every `loss` communicates with the other processes.
@@ -293,7 +299,7 @@ class ResponsibilityTracker:
         """
         self._weights.expect(check_index(index, self.n_samples))
 
-    def record(self, index: Tensor, residuals: Tensor) -> None:
+    def record(self, index: Any, residuals: Any) -> None:
         """Store the residuals (b, d) of a batch, targets minus predictions, without computing a loss.
 
         For example, record the residuals of the trained network in evaluation mode; `update` then computes the final

@@ -175,7 +175,7 @@ def test_a_difference_beyond_the_tolerance_is_an_error(tmp_path: Path) -> None:
     [
         (nn.Sequential(nn.Linear(4, 2)), (3,), "cannot take inputs of shape"),
         (nn.Sequential(nn.Linear(3, 2), nn.Flatten(0)), (3,), r"should return values of shape \(2, d\)"),
-        (nn.LSTM(3, 2), (3,), "Found tuple"),
+        (nn.LSTM(3, 2), (4, 3), "should give one tensor.*Found a tuple of 2"),
     ],
 )
 def test_a_network_of_other_inputs_or_outputs_is_refused(

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
+from deepgum.audit.duplicates import are_copies, conflicts, rare_conflicts
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS, cross_fit
+from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.label_units import LabelUnits
-from deepgum.audit.out_of_fold.learners import EstimatorLearner
+from deepgum.audit.out_of_fold.learners import EstimatorLearner, check_regressor
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
@@ -62,20 +61,22 @@ def audit_labels(
 
     Parameters
     ----------
-    X : array or frame (n, p)
-        Features. No value may be missing.
+    X : frame, array, sparse matrix or list, n rows
+        Features, in any form that the regressor takes: categories, texts and gaps, too. The regressor gets them as they
+        are; rows are taken by their place. The default regressor takes numbers, categories, texts and dates, with gaps.
     y : array, series or frame, (n,) or (n, d)
         Labels; NaN marks a missing label.
     regressor : regressor, optional
-        Any regressor with the interface of scikit-learn. The regressor is cloned, not changed. By default, one
-        `HistGradientBoostingRegressor` per target.
+        Any regressor with the interface of scikit-learn, such as a pipeline. The regressor is cloned, not changed. By
+        default, one `HistGradientBoostingRegressor` per target. For it, strings that come again and again are
+        categories; other texts become 30 columns of numbers, by counts of their groups of letters.
     groups : see `score_labels`
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
     keep_together : sequence, length n, optional
         One value per row. Rows with the same value are a run: they stay in one fold, and may be wrong together, for
         example all rows of one day, sensor or annotator. The summary then counts the flags of each run. Rows with the
-        same features always stay in one fold.
+        same features stay in one fold, unless most rows have the same features as another row with another label.
     periods, unit, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
         Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
@@ -96,13 +97,15 @@ def audit_labels(
     Raises
     ------
     InvalidDataError
-        If `X` and `y` have different rows, a feature is a string, missing or infinite, a label is infinite, there are
-        too few rows, or all labels of a target are the same.
+        If `X` and `y` have different rows, a label is infinite, there are too few rows, or all labels of a target are
+        the same. With the default regressor also if a cell of `X` is neither a number, nor a text, nor a date.
     InvalidParameterError
-        If a parameter does not fit, the regressor refuses the data, or a reason lacks a part of its contract.
+        If a parameter does not fit, the regressor refuses the data or predicts no finite numbers, or a reason lacks a
+        part of its contract. The error of the regressor is named.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.linear_model import Ridge
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(300, 3))
@@ -121,30 +124,26 @@ def audit_labels(
     check_count("random_state", random_state, least=0)
     candidates(inliers)
     rules = all_reasons(reasons)
-    features, given = as_named_array("X", X), as_named_array("y", y)
+    features, given = Features(X), as_named_array("y", y)
     n = len(given.values)
-    if len(features.values) != n:
-        raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features.values)}.")
-    infinite = ~np.isfinite(features.values)
-    if infinite.any():
-        raise InvalidDataError(
-            f"`X` should be finite. Found {int(infinite.any(axis=1).sum())} rows with a missing or infinite feature."
-        )
+    if len(features) != n:
+        raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features)}.")
+    check_regressor(regressor)
     names = given.names or tuple(f"y{column}" for column in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
     check_same_index("X", features, "y", given)
     row_ids = row_names(n, ids, given, features)
     check_samples(targets.names, row_ids, given.values)
-    copies = content_groups(features.values).groups
+    conflicting = conflicts(features.copies, given.values, row_ids, targets.periods)
+    copies = features.copies if are_copies(conflicting, n) else ()
+    taken = features
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
         # Imported late, because it takes a second.
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from sklearn.multioutput import MultiOutputRegressor
+        from deepgum.audit.out_of_fold.table_regressor import default_regressor, inputs_of
 
-        regressor = HistGradientBoostingRegressor(random_state=random_state)
-        if len(targets.names) > 1:  # this regressor accepts one target only
-            regressor = MultiOutputRegressor(regressor)
+        inputs = inputs_of(features.columns)
+        regressor, taken = default_regressor(inputs, len(targets.names), random_state), Features(inputs.matrix)
     together_with = _with_copies(n, keep_together, copies)
     runs = None if keep_together is None else Runs.of(keep_together)
 
@@ -152,14 +151,14 @@ def audit_labels(
         return LabelUnits(given.values, targets, scale=scale)
 
     def learner_of(scale: LabelScale) -> EstimatorLearner:
-        return EstimatorLearner(regressor, features.values, units_of(scale).taught(given.values))
+        return EstimatorLearner(regressor, taken, units_of(scale).taught(given.values))
 
     scales = candidate_scales(given.values)
     if targets.periods is not None or n_folds * most_rounds + len(scales) > MOST_FITS:
         scales = scales[:1]
     fits = len(scales) if len(scales) > 1 else 0
     scale = choose_scale(
-        scales, given.values, learner_of, features.values,
+        scales, given.values, learner_of, features,
         n_folds=n_folds, keep_together=together_with, seed=random_state,
     )  # fmt: skip
     units = units_of(scale)
@@ -172,7 +171,7 @@ def audit_labels(
         most_rounds=most_rounds,
         periods=targets.periods,
         units=units,
-        noise=LocalNoise(features.values, None if runs is None else runs.numbers),
+        noise=LocalNoise(features.points, None if runs is None else runs.numbers),
         inliers=inliers,
         seed=random_state,
         on_round=on_round,
@@ -186,7 +185,7 @@ def audit_labels(
         history=(replace(first, fits=first.fits + fits), *others),
         folds=n_folds,
         scale=scale,
-        conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
+        conflicts=rare_conflicts(conflicting, n),
     )
     predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit, runs=runs)
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))

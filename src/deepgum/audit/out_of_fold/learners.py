@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.teaching import Teaching
 from deepgum.data.regression import RegressionData
 from deepgum.data.splits import split_validation
@@ -20,14 +21,14 @@ from deepgum.mixture.partition import Groups
 from deepgum.residuals import predict
 from deepgum.training import DeepGUMOptions, Event, SGDOptions, fit_deepgum
 
-__all__ = ["EstimatorLearner", "NetworkLearner", "validation_share"]
+__all__ = ["EstimatorLearner", "NetworkLearner", "check_regressor", "validation_share"]
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
 _LEAST_RIGHT = 10, 0.1
-"""Minimum number and minimum share of unflagged labels in a group. With fewer, the flags of the group are ignored."""
+"""Minimum number and minimum share of unflagged labels. With fewer, the flags are ignored."""
 _LEAST_VALIDATION = 10
 """Minimum number of validation samples, minus the number of coordinates of a group. The mixture is fitted to the
 residuals of these samples."""
@@ -112,6 +113,22 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
     return kept
 
 
+def check_regressor(regressor: Any) -> None:
+    """Refuse an object that is no regressor with the interface of scikit-learn. None stands for the default regressor.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the object is a class, or lacks `fit`, `predict` or `get_params`.
+    """
+    parts = ("fit", "predict", "get_params")
+    if regressor is None or (not isinstance(regressor, type) and all(hasattr(regressor, part) for part in parts)):
+        return
+    expected = "a regressor with the interface of scikit-learn: `fit`, `predict` and `get_params`"
+    hint = "Pass an object, not the class: add `()`." if isinstance(regressor, type) else ""
+    raise InvalidParameterError("regressor", expected, regressor, hint)
+
+
 @dataclass(frozen=True, eq=False)
 class EstimatorLearner:
     """A learner that fits a clone of an estimator for each fold.
@@ -123,14 +140,15 @@ class EstimatorLearner:
     ----------
     estimator : regressor
         An object with the interface of scikit-learn: `fit(X, y, sample_weight=...)`. If `fit` takes no weights, flagged
-        rows are left out.
-    features : array (n, p)
+        rows are left out, unless too few rows would remain.
+    features : Features
+        Rows in the form that the estimator takes.
     targets : array (n, d)
         Labels. Rows with a missing label are left out.
     """
 
     estimator: Any
-    features: NDArray[Any]
+    features: Features
     targets: Values
 
     is_robust: ClassVar[bool] = False
@@ -145,9 +163,11 @@ class EstimatorLearner:
         weights = None if teaching is None else teaching.weights[rows].min(axis=1)
         weighted = has_fit_parameter(self.estimator, "sample_weight")
         if weights is not None and not weighted:
-            rows, weights = rows[weights > 0.5], None
+            least, share = _LEAST_RIGHT
+            right = weights > 0.5
+            rows, weights = rows[right] if right.sum() >= max(least, share * len(rows)) else rows, None
         if len(rows) < 2:
-            raise InvalidDataError(f"A fold should leave at least 2 rows with right labels to fit. Found {len(rows)}.")
+            raise InvalidDataError(f"A fold should leave at least 2 rows with labels to fit. Found {len(rows)}.")
         estimator = clone(self.estimator)
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed % (2**31))
@@ -156,9 +176,20 @@ class EstimatorLearner:
         try:
             # Weights are equal in the first round, because some estimators fit differently with and without weights.
             weights = np.ones(len(rows)) if weights is None and weighted else weights
-            estimator.fit(self.features[rows], labels, **({} if weights is None else {"sample_weight": weights}))
-            predicted = np.asarray(estimator.predict(self.features), dtype=np.float64)
-        except (TypeError, ValueError) as error:
+            given = {} if weights is None else {"sample_weight": weights}
+            estimator.fit(self.features.take(rows), labels, **given)
+            predicted = np.asarray(estimator.predict(self.features.X), dtype=np.float64)
+        except Exception as error:  # a regressor of the user may raise anything
             expected = "a regressor that accepts these features and labels"
-            raise InvalidParameterError("regressor", expected, self.estimator, f"Its error: {error}") from error
+            hint = f"It was fitted to {len(rows)} rows. Its error: {type(error).__name__}: {error}"
+            raise InvalidParameterError("regressor", expected, self.estimator, hint) from error
+        if predicted.size != self.targets.size or len(predicted) != len(self.targets):
+            expected = f"a regressor that predicts {self.targets.shape[1]} numbers per row, for all rows"
+            hint = f"Its predictions have the shape {predicted.shape}."
+            raise InvalidParameterError("regressor", expected, self.estimator, hint)
+        wrong = int((~np.isfinite(predicted.reshape(self.targets.shape)).all(axis=1)).sum())
+        if wrong:
+            expected = "a regressor that predicts finite numbers"
+            hint = f"It predicts NaN or infinity for {wrong} of {len(predicted)} rows."
+            raise InvalidParameterError("regressor", expected, self.estimator, hint)
         return predicted.reshape(self.targets.shape)

@@ -54,8 +54,9 @@ class LocalNoise:
 
     Parameters
     ----------
-    features : array (n, p)
-        Features; they are standardised, so the units of columns do not matter.
+    points : array (n, p) or None
+        Near points have similar features; see `standardised`. None if the features give no points: the noise is then
+        that of samples with similar predictions.
     runs : array (n,) of int, optional
         The run of each sample; by default each sample is a run of its own.
 
@@ -69,12 +70,9 @@ class LocalNoise:
     (True, True)
     """
 
-    def __init__(self, features: NDArray[np.generic], runs: NDArray[np.intp] | None = None) -> None:
-        values = np.asarray(features, dtype=np.float64)
-        deviation = values.std(axis=0)
-        values = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    def __init__(self, points: Values | None, runs: NDArray[np.intp] | None = None) -> None:
         self._runs = runs
-        self._around = _nearest(values, IN_FEATURES, runs)
+        self._around = None if points is None else _nearest(points, IN_FEATURES, runs)
 
     def scale(self, residuals: Values, right: Values, predictions: Values, unknown: Values) -> Values:
         """Return the standard deviation (n, d) of the residual of a right label, for each sample.
@@ -96,11 +94,12 @@ class LocalNoise:
             squares = weight * np.where(seen, residuals[:, column], 0.0) ** 2
             overall = squares.sum() / max(weight.sum(), 1e-300)
             by_prediction = _nearest(predictions[:, [column]], IN_PREDICTION, self._runs)
-            sums = [(squares[near].sum(axis=1), weight[near].sum(axis=1)) for near in (self._around, by_prediction)]
+            neighbours = [by_prediction] if self._around is None else [self._around, by_prediction]
+            sums = [(squares[near].sum(axis=1), weight[near].sum(axis=1)) for near in neighbours]
             tried = []
             for amount in OVERALL:
                 noise = [(total + amount * overall) / (mass + amount) for total, mass in sums]
-                tried.append(np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column]))
+                tried.append(np.sqrt((np.sqrt(noise[0] * noise[1]) if noise[1:] else noise[0]) + unknown[:, column]))
             scales[:, column] = tried[_most_likely(residuals[seen, column], np.stack(tried)[:, seen])]
         # If all residuals are 0, the scale does not matter.
         return np.where(scales > 0, scales, 1.0)

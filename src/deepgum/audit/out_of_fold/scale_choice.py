@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.audit.out_of_fold.cross_fit import Learner
+from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.data.folds import folds
 from deepgum.label_scale import LabelScale
@@ -55,7 +56,7 @@ def choose_scale(
     candidates: Sequence[LabelScale],
     labels: Values,
     learner_of: Callable[[LabelScale], Learner],
-    features: Values,
+    features: Features,
     *,
     n_folds: int,
     keep_together: Sequence[str] | None = None,
@@ -70,7 +71,7 @@ def choose_scale(
     labels : array (n, d)
     learner_of : callable
         ``learner_of(scale)`` returns a learner of the labels in a scale.
-    features : array (n, p)
+    features : Features
     n_folds, keep_together, seed : see `cross_fit`
     """
     if len(candidates) < 2:
@@ -79,7 +80,7 @@ def choose_scale(
     names = list(map(str, range(n))) if keep_together is None else list(keep_together)
     test = folds(n, n_folds, keep_together=names, seed=seed)[0].numpy()
     train = np.setdiff1d(np.arange(n), test)
-    noise = LocalNoise(features[test])
+    noise = LocalNoise(None if features.points is None else features.points[test])
     scores = []
     for scale in candidates:
         predicted = learner_of(scale).predict(train, None, seed)[test]

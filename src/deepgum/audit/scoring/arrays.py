@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -78,7 +78,14 @@ def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
         )
 
 
-def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray) -> None:
+class Indexed(Protocol):
+    """Data with the names of their rows, or None if the rows have no names."""
+
+    @property
+    def rows(self) -> tuple[str, ...] | None: ...
+
+
+def check_same_index(first: str, one: Indexed, second: str, other: Indexed) -> None:
     """Refuse two frames with different indices, because the rows or the order of the rows may differ.
 
     Raises
@@ -93,7 +100,7 @@ def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray
         )
 
 
-def row_names(n: int, ids: Sequence[object] | None, *tables: NamedArray) -> tuple[str, ...]:
+def row_names(n: int, ids: Sequence[object] | None, *tables: Indexed) -> tuple[str, ...]:
     """Return names for n rows: `ids` if not None, else the first index of the `tables` if unique, else numbers from 0.
 
     Raises

@@ -11,6 +11,7 @@ from deepgum.audit.reasons.base import Reason
 from deepgum.audit.scoring.score_keypoints import keypoint_format, score_keypoints
 from deepgum.audit.scoring.score_table import ScoredTable, score_table
 from deepgum.data.sets.keypoint_file import KeypointFile
+from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.progress import Progress
@@ -24,7 +25,7 @@ def score_file(
     *,
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    swap_pairs: Sequence[tuple[int, int]] = (),
+    swap_pairs: Swap = (),
     out: Path | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -72,7 +73,7 @@ def score_file(
     for name, value in columns.items():
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
     if swap_pairs:
-        options["swap_pairs"] = [list(pair) for pair in swap_pairs]
+        options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
     return score_keypoints(path, predictions, options=options, **shared)
 
 

@@ -26,6 +26,7 @@ from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
+from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
@@ -77,7 +78,7 @@ def score_table(
     image: str | None = None,
     runs: str | None = None,
     periods: Mapping[str, float] | None = None,
-    swap_pairs: Sequence[tuple[int, int]] = (),
+    swap_pairs: Swap = (),
     unit: str = "",
     out: Path | None = None,
     inliers: Inliers = AUTO,
@@ -155,7 +156,7 @@ def score_table(
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = _source(layout, targets)
-    provenance = Provenance(data, seed, begun)
+    provenance = Provenance(data, seed, begun, notices=layout.notices)
     rows = _SurveyedRows(layout)
     builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root)))
     parts, values = [], 0

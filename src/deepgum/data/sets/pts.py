@@ -61,7 +61,8 @@ class PtsFolder(KeypointFile):
     name = "pts"
     description = "landmarks in .pts files beside the images, such as 300-W; options: swap_pairs"
     is_file = False
-    options = MappingProxyType(dict(KeypointFile.options))
+    options = MappingProxyType({"swap_pairs": [], "apply_orientation": False})
+    local_options = ()
     annotations = PtsAnnotations
     content = "landmarks in .pts files"
     output = "FOLDER_OF_PTS_FILES"
@@ -147,8 +148,4 @@ class PtsFolder(KeypointFile):
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder, and the image beside each file of landmarks."""
-        if options["images"]:
-            raise InvalidParameterError(
-                "images", "left out for .pts files", options["images"], "The images are beside the .pts files."
-            )
         return path, keypoints.images

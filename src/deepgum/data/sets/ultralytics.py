@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deepgum.data.edits.base import Changes, Values
 from deepgum.data.edits.carry_rest import carry_rest
 from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids
@@ -98,7 +99,9 @@ class Ultralytics(KeypointFile):
     name = "ultralytics"
     description = "a pose data set of Ultralytics (the folder of data.yaml); options: swap_pairs"
     is_file = False
-    options = MappingProxyType(dict(KeypointFile.options))
+    options = MappingProxyType({"swap_pairs": [], "apply_orientation": False})
+    label_options = ("apply_orientation",)
+    local_options = ()
     annotations = UltralyticsAnnotations
     content = "a pose data set of Ultralytics"
     output = "FOLDER_OF_TXT_FILES"
@@ -119,7 +122,9 @@ class Ultralytics(KeypointFile):
         """
         pose = PoseYaml.read(path)
         images = list(pose.images())
-        sizes = dict(zip(images, image_sizes(pose.root, images), strict=True))
+        sizes = dict(
+            zip(images, image_sizes(pose.root, images, ImageReading(options["apply_orientation"])), strict=True)
+        )
         owners: list[str] = []
         lines: list[Line] = []
         for image in images:
@@ -199,9 +204,6 @@ class Ultralytics(KeypointFile):
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the data set, and the image of each instance."""
-        if options["images"]:
-            hint = "data.yaml names the images."
-            raise InvalidParameterError("images", "left out for a data set of Ultralytics", options["images"], hint)
         return PoseYaml.read(path).root.resolve(), keypoints.images
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> KeypointAnnotations:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
+from deepgum.audit.duplicates import are_copies, conflicts, content_groups, rare_conflicts
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
 from deepgum.data.content import Content
@@ -53,7 +53,8 @@ class AuditData:
     source : DataSource
     targets : Targets
     copies : tuple of tuples of int
-        Row numbers of samples with equal inputs. There is one tuple for each set of equal samples.
+        Row numbers of samples with equal inputs. There is one tuple for each set of equal samples. Empty if features
+        are too coarse to tell samples apart.
     conflicts : tuple of tuples of str
         Ids of samples with equal inputs and different labels.
     left_out : mapping of str to str
@@ -116,7 +117,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         # The report lists the omitted samples, so the warnings are not needed.
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
-    annotations = None
+    annotations, options = None, run.data.options
+    if run.data.folder is not None:
+        options = dataset.settled_options(run.data.folder, options)
     if run.data.folder is not None and dataset.has_label_files:
         annotations = dataset.labels(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
@@ -147,10 +150,12 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         data = replace(data, pictures=data.pictures.hashed(cache))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
     conflicting = conflicts(copies, given, data.ids, targets.periods)
+    if data.inputs.ndim == 2 and not are_copies(conflicting, len(data.ids)):
+        copies = ()
     source = DataSource(
         name=run.data.name,
         path="" if run.data.folder is None else str(run.data.folder.resolve()),
-        options=run.data.options,
+        options=options,
         root="" if data.pictures is None else str(data.pictures.folder.resolve()),
         landmarks=landmarks,
         unit=targets.unit,

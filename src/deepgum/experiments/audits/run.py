@@ -16,6 +16,7 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
+from deepgum.audit.out_of_fold.features import standardised
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
@@ -203,7 +204,9 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
 def _noise(data: AuditData) -> LocalNoise | None:
     """Return the local noise of features; None for images."""
     inputs, runs = data.pool.data.inputs, data.runs
-    return LocalNoise(np.asarray(inputs), None if runs is None else runs.numbers) if inputs.ndim == 2 else None
+    if inputs.ndim != 2:
+        return None
+    return LocalNoise(standardised(np.asarray(inputs)), None if runs is None else runs.numbers)
 
 
 def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun: float) -> Provenance:

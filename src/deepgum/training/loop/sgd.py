@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
+from deepgum.outputs import as_predictions
 from deepgum.residuals import compute_residuals
 from deepgum.training.history import EpochRecord
 from deepgum.training.job import Training
@@ -156,7 +157,7 @@ def run_sgd(
     with seeded(generator.initial_seed() + round + _SEED_STEP * processes.rank, device):
         if kept is not None:
             machinery.load_state_dict(kept["machinery"])
-        while epoch < most and epoch - max(best.epoch, epochs_min) < options.patience:
+        while epoch < most and epoch - max(best.epoch, epochs_min) < options.stops_after:
             epoch += 1
             began = time.perf_counter()
             batch_loss = objective(epoch)
@@ -164,7 +165,8 @@ def run_sgd(
             training_mode(model)
             total, seen = 0.0, 0
             for batch in engine.batches(train, options, generator, prefetch):
-                loss = batch_loss(batch, steps.forward(batch.inputs))
+                outputs = as_predictions(steps.forward(batch.inputs), (len(batch.targets), batch.targets.shape[1]))
+                loss = batch_loss(batch, outputs)
                 steps.step(loss)
                 schedule.step()
                 total, seen = total + loss.item() * len(batch.index), seen + len(batch.index)

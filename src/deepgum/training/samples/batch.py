@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
+from deepgum.outputs import described, tensors_in
 
 __all__ = [
     "check_batch",
@@ -15,6 +19,7 @@ __all__ = [
     "check_targets",
     "check_weights",
     "check_width",
+    "one_tensor",
 ]
 
 WRAP = "Wrap the data set in `deepgum.IndexedDataset`, which adds the index to every item."
@@ -25,22 +30,27 @@ BROADCAST = (
 
 
 def check_batch(
-    predictions: Tensor,
-    targets: Tensor,
-    index: Tensor | None,
+    predictions: Any,
+    targets: Any,
+    index: Any,
     n_samples: int,
     name: str = "predictions",
     width: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return predictions and targets as (b, d), and indices as (b,) on the CPU.
 
+    Points (b, l, 2) become (b, 2 l).
+
     Raises
     ------
     InvalidDataError
-        If there are no indices, an index is out of range, shapes differ, or the number of coordinates is not `width`.
+        If predictions or targets are not one tensor, there are no indices, an index is out of range, shapes differ, or
+        the number of coordinates is not `width`.
     """
     known = check_index(index, n_samples)
-    predictions, targets = (each[:, None] if each.ndim == 1 else each for each in (predictions, targets))
+    predictions, targets = (
+        _as_rows(one_tensor(each, values)) for each, values in ((name, predictions), ("targets", targets))
+    )
     expected = (len(known), width or (predictions.shape[1] if predictions.ndim == 2 else "d"))
     if tuple(predictions.shape) != expected:
         hint = f" {BROADCAST}" if name == "residuals" else ""
@@ -55,7 +65,49 @@ def check_batch(
     return predictions, targets.to(predictions.device, torch.float32), known
 
 
-def check_width(residuals: Tensor, width: int | None) -> Tensor:
+def one_tensor(name: str, values: Any) -> Tensor:
+    """Return predictions, targets or residuals as a tensor, from a tensor, an array, a list, or a dict with one entry.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no tensor, or there are several. The message lists them.
+
+    Examples
+    --------
+    >>> one_tensor("predictions", {"points": torch.zeros(2)})
+    tensor([0., 0.])
+    """
+    found = tensors_in(values)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        call = {"targets": 'loss(predictions, batch["points"], index)'}.get(
+            name, 'loss(outputs["points"], targets, index)'
+        )
+        raise InvalidDataError(
+            f"`{name}` should be one tensor (b, d). Found {described(values)}. Pass the one that is meant: "
+            f"`tracker.{call}`, with its own name."
+        )
+    try:
+        array = np.asarray(values)
+        # A list may hold None for a missing label.
+        array = array.astype(np.float64) if array.dtype == object and array.ndim else array
+        tensor: Tensor = torch.as_tensor(array)
+        return tensor
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(
+            f"`{name}` should be one tensor (b, d) of numbers. Found {type(values).__name__}: {error}."
+        ) from error
+
+
+def _as_rows(values: Tensor) -> Tensor:
+    if values.ndim == 1:
+        return values[:, None]
+    return values.flatten(1) if values.ndim > 2 else values
+
+
+def check_width(residuals: Any, width: int | None) -> Tensor:
     """Return residuals as (m, d).
 
     Raises
@@ -63,13 +115,13 @@ def check_width(residuals: Tensor, width: int | None) -> Tensor:
     InvalidDataError
         If the number of coordinates is not `width`.
     """
-    residuals = residuals[:, None] if residuals.ndim == 1 else residuals
-    if residuals.ndim != 2 or residuals.shape[1] != (width or residuals.shape[1]):
+    rows = _as_rows(one_tensor("residuals", residuals))
+    if rows.ndim != 2 or rows.shape[1] != (width or rows.shape[1]):
         raise InvalidDataError(
-            f"`residuals` should have shape (m, {width or 'd'}), one row per sample. Found {tuple(residuals.shape)}. "
+            f"`residuals` should have shape (m, {width or 'd'}), one row per sample. Found {tuple(rows.shape)}. "
             f"{BROADCAST}"
         )
-    return residuals
+    return rows
 
 
 def check_finite(value: Tensor, predictions: Tensor, targets: Tensor, index: Tensor, name: str, epoch: int) -> None:
@@ -116,7 +168,7 @@ def check_finite_residuals(residuals: Tensor, index: Tensor, known: Tensor, epoc
         )
 
 
-def check_index(index: Tensor | None, n_samples: int) -> Tensor:
+def check_index(index: Any, n_samples: int) -> Tensor:
     """Return indices as int64 (b,) on the CPU.
 
     Raises
@@ -126,23 +178,45 @@ def check_index(index: Tensor | None, n_samples: int) -> Tensor:
     """
     if index is None:
         raise InvalidDataError(f"`index` should have the indices of the samples of the batch. Found none. {WRAP}")
-    index = torch.as_tensor(index)
-    if index.ndim != 1 or index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+    numbers = _whole_numbers(index)
+    if numbers.ndim != 1 or numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool:
         raise InvalidDataError(
             "`index` should be whole numbers (b,), one per sample. "
-            f"Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
+            f"Found {numbers.dtype} of shape {tuple(numbers.shape)}. {WRAP}"
         )
-    index = index.detach().to("cpu", torch.int64)
-    outside = index[(index < 0) | (index >= n_samples)]
+    numbers = numbers.detach().to("cpu", torch.int64)
+    outside = numbers[(numbers < 0) | (numbers >= n_samples)]
     if len(outside):
         raise InvalidDataError(
             f"`index` should be from 0 to {n_samples - 1}, because the tracker has {n_samples} samples. "
             f"Found {listing(outside.tolist())}."
         )
-    return index
+    return numbers
 
 
-def check_targets(targets: Tensor, n_samples: int) -> Tensor:
+def _whole_numbers(index: Any) -> Tensor:
+    """Return indices as a tensor. Refuse names of files, and everything else that is no list of numbers."""
+    if isinstance(index, str | bytes | dict):
+        index = [index]
+    names = [each for each in index if isinstance(each, str | bytes)] if isinstance(index, list | tuple) else []
+    if isinstance(index, np.ndarray) and index.dtype.kind in "USO":
+        names = index.ravel().tolist()
+    if names:
+        raise InvalidDataError(
+            f"`index` should be whole numbers, the positions of the samples in the data set. Found texts: "
+            f"{listing(names, most=3)}. {WRAP} Or look them up: `place = {{name: k for k, name in enumerate(names)}}`, "
+            "and `index=[place[name] for name in batch_names]`."
+        )
+    try:
+        numbers: Tensor = torch.as_tensor(index)
+        return numbers
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidDataError(
+            f"`index` should be whole numbers (b,), one per sample. Found {type(index).__name__}: {error}. {WRAP}"
+        ) from error
+
+
+def check_targets(targets: Any, n_samples: int) -> Tensor:
     """Return all labels as (n, d).
 
     Raises
@@ -150,19 +224,18 @@ def check_targets(targets: Tensor, n_samples: int) -> Tensor:
     InvalidDataError
         If the shape is wrong, or a label is infinite in float32, the type of the residuals.
     """
-    targets = torch.as_tensor(targets)
-    targets = targets[:, None] if targets.ndim == 1 else targets
-    if targets.ndim != 2 or len(targets) != n_samples:
+    labels = _as_rows(one_tensor("targets", targets))
+    if labels.ndim != 2 or len(labels) != n_samples:
         raise InvalidDataError(
-            f"`targets` should have shape ({n_samples}, d), one row per sample. Found {tuple(targets.shape)}."
+            f"`targets` should have shape ({n_samples}, d), one row per sample. Found {tuple(labels.shape)}."
         )
-    infinite = targets.to(torch.float32).isinf().any(dim=1).nonzero().flatten().tolist()
+    infinite = labels.to(torch.float32).isinf().any(dim=1).nonzero().flatten().tolist()
     if infinite:
         raise InvalidDataError(
             f"`targets` should be finite in float32, or NaN if missing. Found {len(infinite)} samples with infinite "
             f"targets: {listing(infinite)}."
         )
-    return targets
+    return labels
 
 
 def check_weights(sample_weight: Tensor, n_samples: int) -> Tensor:

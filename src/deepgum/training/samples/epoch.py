@@ -107,6 +107,7 @@ def _refuse_shared(index: Tensor, labels: Tensor) -> None:
     if shared:
         raise InvalidDataError(
             f"An index should stand for one sample. Found different labels for the indices {listing(shared)}. Wrap the "
-            "whole data set in `deepgum.IndexedDataset`, not its parts before you concatenate them. If labels are "
-            "changed at random, call `loss` on each sample once per epoch."
+            "whole data set in `deepgum.IndexedDataset`, not its parts before you concatenate them. If an augmentation "
+            "moves the labels, and a sampler draws samples several times per epoch: "
+            "`ResponsibilityTracker(..., labels_vary=True)`."
         )

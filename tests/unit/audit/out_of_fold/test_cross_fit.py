@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS, cross_fit
+from deepgum.audit.out_of_fold.features import standardised
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.teaching import weights_without_verdict
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -209,7 +210,7 @@ def test_residuals_are_divided_by_the_local_noise():
     targets[::10] += 60
     options = {"n_folds": FOLDS, "inliers": "gaussian", "most_rounds": 2}
     np.testing.assert_array_equal(cross_fit(Recorder(zero), targets, **options).scale, 1)
-    found = cross_fit(Recorder(zero, memorised=0), targets, **options, noise=LocalNoise(features))
+    found = cross_fit(Recorder(zero, memorised=0), targets, **options, noise=LocalNoise(standardised(features)))
     ratio = np.median(found.scale[features > 0.6]) / np.median(found.scale[features < 0.4])
     assert ratio > 1.3
     # The mixture is fitted to the divided residuals.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
 from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
@@ -66,9 +67,9 @@ def test_the_scale_in_which_errors_are_equal_is_chosen(scale, seed):
     X, labels = table(scale, seed)
 
     def learner_of(tried):
-        return EstimatorLearner(LinearRegression(), X, tried.apply(labels))
+        return EstimatorLearner(LinearRegression(), Features(X), tried.apply(labels))
 
-    assert choose_scale(tuple(LabelScale), labels, learner_of, X, n_folds=3) is scale
+    assert choose_scale(tuple(LabelScale), labels, learner_of, Features(X), n_folds=3) is scale
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -78,9 +79,9 @@ def test_the_identity_stays_where_errors_are_equal(seed):
     labels = (20 + X @ [8.0, 4.0] + rng.normal(size=600))[:, None]
 
     def learner_of(tried):
-        return EstimatorLearner(LinearRegression(), X, tried.apply(labels))
+        return EstimatorLearner(LinearRegression(), Features(X), tried.apply(labels))
 
-    assert choose_scale(tuple(LabelScale), labels, learner_of, X, n_folds=3) is LabelScale.IDENTITY
+    assert choose_scale(tuple(LabelScale), labels, learner_of, Features(X), n_folds=3) is LabelScale.IDENTITY
 
 
 def test_other_scales_are_tried_only_for_positive_labels_that_differ_widely():

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from torch import nn
 
 from deepgum.audit.out_of_fold import learners
+from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.learners import EstimatorLearner, NetworkLearner, validation_share
 from deepgum.audit.out_of_fold.teaching import Teaching
 from deepgum.data.regression import RegressionData
@@ -66,7 +67,7 @@ def forget_fits():
 
 
 def features():
-    return np.stack([np.arange(N, dtype=np.float64), np.ones(N)], axis=1)
+    return Features(np.stack([np.arange(N, dtype=np.float64), np.ones(N)], axis=1))
 
 
 def teaching_with(*wrong, groups=1):
@@ -83,7 +84,7 @@ TRAIN = np.arange(0, N, 2)
 def test_an_estimator_is_fitted_to_the_training_rows_and_predicts_all_rows():
     targets = 7 + np.arange(N, dtype=np.float64)[:, None]
     predicted = EstimatorLearner(Plain(), features(), targets).predict(TRAIN, None, 3)
-    np.testing.assert_array_equal(predicted, features()[:, :1])
+    np.testing.assert_array_equal(predicted, features().X[:, :1])
     (seen,) = Plain.seen
     np.testing.assert_array_equal(seen["X"], features()[TRAIN])
     np.testing.assert_array_equal(seen["y"], targets[TRAIN, 0])  # as scikit-learn has one target
@@ -125,15 +126,22 @@ def test_each_clone_gets_its_seed_and_the_estimator_is_not_changed():
 
 
 def test_the_error_of_an_estimator_is_part_of_the_message():
-    with pytest.raises(InvalidParameterError, match=r"`regressor`.*Its error: this and that is wrong") as caught:
+    with pytest.raises(
+        InvalidParameterError, match=r"`regressor`.*Its error: ValueError: this and that is wrong"
+    ) as caught:
         EstimatorLearner(Refuses(), features(), np.ones((N, 1))).predict(TRAIN, None, 0)
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-def test_a_fold_without_right_rows_is_refused():
+def test_a_fold_with_hardly_any_right_row_is_fitted_to_all_rows():
     everything = [(row, 0) for row in TRAIN[1:]]
-    with pytest.raises(InvalidDataError, match=r"at least 2 rows with right labels to fit. Found 1"):
-        EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, teaching_with(*everything), 0)
+    EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, teaching_with(*everything), 0)
+    np.testing.assert_array_equal(Plain.seen[0]["X"][:, 0], TRAIN)
+
+
+def test_an_estimator_without_labels_is_refused():
+    with pytest.raises(InvalidDataError, match=r"at least 2 rows with labels to fit. Found 0"):
+        EstimatorLearner(Plain(), features(), np.full((N, 1), np.nan)).predict(TRAIN, None, 0)
     assert Plain.seen == []
 
 

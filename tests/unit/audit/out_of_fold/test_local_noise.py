@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from deepgum.audit.out_of_fold.features import standardised
 from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 
 
@@ -18,7 +19,7 @@ def case(n: int = 1500, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def scale_of(features, residuals, right=None, predictions=None, unknown=None) -> np.ndarray:
     zeros = np.zeros_like(residuals)
     predictions = features[:, :1] if predictions is None else predictions
-    return LocalNoise(features).scale(
+    return LocalNoise(standardised(features)).scale(
         residuals, zeros + 1 if right is None else right, predictions, zeros if unknown is None else unknown
     )
 
@@ -150,7 +151,7 @@ def test_neighbours_are_the_nearest_of_other_runs() -> None:
     features = rng.normal(size=(200, 2))
     runs = np.sort(rng.integers(0, 6, size=200))
     features[:, 0] += runs  # rows of a run are neighbours
-    found = LocalNoise(features, runs)._around
+    found = LocalNoise(standardised(features), runs)._around
     standard = (features - features.mean(axis=0)) / features.std(axis=0)
     for row in range(200):
         distance = np.linalg.norm(standard - standard[row], axis=1)
@@ -168,7 +169,7 @@ def test_a_run_of_wrong_labels_is_not_taken_for_noise() -> None:
     residuals[runs == 5] *= 10
     ones, zeros, predictions = np.ones((600, 1)), np.zeros((600, 1)), rng.normal(size=(600, 1))
     alone, others = (
-        LocalNoise(features, known).scale(residuals, ones, predictions, zeros)[runs == 5].mean()
+        LocalNoise(standardised(features), known).scale(residuals, ones, predictions, zeros)[runs == 5].mean()
         for known in (None, runs)
     )
     assert others < 0.7 * alone
@@ -176,7 +177,7 @@ def test_a_run_of_wrong_labels_is_not_taken_for_noise() -> None:
 
 def test_a_single_run_has_the_mean_noise() -> None:
     features, _, residuals = case(50)
-    scale = LocalNoise(features, np.zeros(50, dtype=np.intp)).scale(
+    scale = LocalNoise(standardised(features), np.zeros(50, dtype=np.intp)).scale(
         residuals, np.ones((50, 1)), features[:, :1], np.zeros((50, 1))
     )
     np.testing.assert_allclose(scale, np.sqrt(np.mean(residuals**2)))
