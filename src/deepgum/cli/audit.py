@@ -10,13 +10,16 @@ import click
 
 from deepgum.cli.common import (
     APPLY_ORIENTATION,
+    DECIMAL,
     FOLDER,
     INLIERS,
+    MISSING,
     NAMES,
     PAIRS,
     PATH,
     PERIODS,
     SWAP,
+    THOUSANDS,
     THREADS,
     UNITS,
     VERIFY,
@@ -66,6 +69,9 @@ _COLUMNS = (
     "apply_orientation",
     "images",
     "category",
+    "missing",
+    "decimal",
+    "thousands",
 )
 
 
@@ -108,6 +114,9 @@ _COLUMNS = (
     help="Period of a label: yaw=360; repeatable.",
 )
 @click.option("--unit", metavar="TEXT", help="Unit of the labels: years.")
+@MISSING
+@DECIMAL
+@THOUSANDS
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
 )

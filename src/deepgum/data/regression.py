@@ -15,6 +15,7 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.errors import InvalidDataError, listing
+from deepgum.missing import with_nan
 
 __all__ = ["RegressionData", "take_rows"]
 
@@ -192,7 +193,11 @@ class RegressionData:
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
-    """Convert a list, a series or a data frame to a float64 array. Return an array or a tensor unchanged."""
+    """Convert a list, a series or a data frame to a float64 array. Return an array or a tensor unchanged.
+
+    In a masked array, the masked values become NaN.
+    """
+    values = with_nan(values)
     if isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype != object):
         return values
     try:

@@ -16,6 +16,7 @@ from torch import Tensor
 from deepgum.checks import check_count, check_fraction
 from deepgum.data import RegressionData, split_validation
 from deepgum.errors import InvalidDataError
+from deepgum.missing import with_nan
 from deepgum.training import DeepGUMOptions
 
 __all__ = [
@@ -41,7 +42,7 @@ def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
     ValueError
         If the checks of scikit-learn refuse X, for example because its columns are not the columns in `fit`.
     """
-    return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
+    return np.asarray(validate_data(estimator, with_nan(X), reset=False, **_rules(estimator)))
 
 
 def as_inputs_and_labels(
@@ -55,7 +56,8 @@ def as_inputs_and_labels(
         If the checks of scikit-learn refuse X or y, or `fit` gets a single row.
     """
     rules = _rules(estimator) | {"ensure_min_samples": 2 if fitting else 1}
-    inputs, labels = validate_data(estimator, X, y, reset=fitting, validate_separately=(rules, _LABELS))
+    y = with_nan(y)
+    inputs, labels = validate_data(estimator, with_nan(X), y, reset=fitting, validate_separately=(rules, _LABELS))
     check_consistent_length(inputs, labels)
     return np.asarray(inputs), np.asarray(labels)
 
@@ -76,7 +78,7 @@ def as_float32(X: NDArray[Any]) -> NDArray[Any]:
 
 def as_labels(y: ArrayLike) -> NDArray[np.float64]:
     """Return y as float64 without a change of its shape; NaN marks missing labels."""
-    return np.asarray(check_array(y, **_LABELS, input_name="y"))
+    return np.asarray(check_array(with_nan(y), **_LABELS, input_name="y"))
 
 
 def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:

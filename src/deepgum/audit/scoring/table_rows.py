@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.scoring.ids import Digests
 from deepgum.audit.scoring.pairs import Pair, find_pairs
+from deepgum.data.cell_format import CellFormat
 from deepgum.data.columns import Columns, column_batches, column_names
 from deepgum.data.target_names import landmark_order
 from deepgum.data.visibility import says_labelled, visibility_columns, zero_rows
@@ -38,6 +39,8 @@ class Layout:
         Column of ids, column of image files and column of runs; None if there is no such column.
     visibilities : mapping of str to tuple of int
         Columns in which 0 means that a landmark has no label, each with the positions of its x and y in `pairs`.
+    form : CellFormat
+        How cells are read as numbers, and what marks a missing label.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class Layout:
     image: str | None
     runs: str | None = None
     visibilities: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    form: CellFormat = field(default_factory=CellFormat)
 
     @classmethod
     def of(
@@ -68,6 +72,7 @@ class Layout:
         id: str | None = None,
         image: str | None = None,
         runs: str | None = None,
+        form: CellFormat | None = None,
     ) -> Layout:
         """Find the layout of a table from the names of its columns; see `find_pairs` for `pred` and `target`.
 
@@ -95,7 +100,7 @@ class Layout:
             for name, (x, y) in visibility_columns(columns).items()
             if says_labelled(name) and name not in places and x in places and y in places
         }
-        return cls(path, pairs, id, image, runs, visibilities)
+        return cls(path, pairs, id, image, runs, visibilities, CellFormat() if form is None else form)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,11 +171,13 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
         If the file cannot be read, a cell has the wrong type, or a label has no prediction. The message names the file,
         the line and the column.
     """
-    for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
+    rows = max(1, BATCH // (2 * len(layout.pairs)))
+    for table in column_batches(layout.path, layout.columns, rows, layout.form):
         predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
         given = np.stack([table.numbers(pair.target, missing=True) for pair in layout.pairs], axis=1)
         for name, xy in layout.visibilities.items():
             given[np.ix_(zero_rows(table, name), xy)] = np.nan
+        given = layout.form.missing.removed(given)
         _check_predictions(table, layout.pairs, given, predicted)
         images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
         names = images if layout.id is None else table.texts(layout.id)

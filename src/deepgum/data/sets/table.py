@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.checks import check_choice, check_count
+from deepgum.data.cell_format import CellFormat, MissingMarks
 from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
@@ -56,6 +58,9 @@ def load_table(
     swap_pairs: Swap | None = None,
     mirror: str | None = None,
     apply_orientation: bool = False,
+    missing: Any = (),
+    decimal: str = ".",
+    thousands: str = "",
     skip_missing: bool = False,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -109,6 +114,11 @@ def load_table(
         Whether images are turned as their files say (EXIF), as viewers and browsers do. Landmarks then are in pixels of
         the turned images. By default images are read as they are stored, and a `DataNotice` counts the images whose
         files note an orientation.
+    missing : number, str, pair of numbers, or list of them
+        What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
+        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+    decimal, thousands : str
+        The decimal separator and the separator of thousands of numbers in text.
     skip_missing : bool
         Whether to leave out images that do not exist. A warning gives their number.
     skip_unreadable : bool
@@ -146,7 +156,8 @@ def load_table(
     roles = TableColumns.of(column_names(file), targets, features or (), landmarks=landmarks, others=named)
     targets, features = roles.targets, features and roles.features
     rule = _mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
-    table = read_columns(file, dict.fromkeys([*roles.all, *named]))
+    form = CellFormat(MissingMarks.of(missing), decimal, thousands)
+    table = read_columns(file, dict.fromkeys([*roles.all, *named]), form)
     labels, notices = roles.labels(table), roles.notices(table)
     parts = None if part is None else _parts(table, part)
     clusters = None if keep_together is None else table.texts(keep_together)
@@ -266,12 +277,18 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class TableAnnotations(Annotations):
-    """Labels in columns of a CSV or Parquet file. A missing label is an empty cell in CSV, and a null in Parquet."""
+    """Labels in columns of a CSV or Parquet file.
+
+    A label that is dropped is written as other missing labels of the file are: by a number or a word. If there are
+    none, its cell becomes empty (null in Parquet).
+    """
 
     keeps_missing = True
     is_folder = False
 
     table: Table = field(kw_only=True)
+    marks: NDArray[np.float64] = field(kw_only=True)
+    """Number (d,) that marks a missing label of each target; NaN if no number does."""
     images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     """Image file of each sample, by the id of the sample. The mapping is empty if the inputs are features."""
 
@@ -284,8 +301,12 @@ class TableAnnotations(Annotations):
         cells = {}
         for name, labels in changes.items():
             row = self.rows[name]
-            pairs = zip(self.names, self.values[row].tolist(), labels.tolist(), strict=True)
-            cells[row] = {target: new for target, old, new in pairs if old != new and (old == old or new == new)}
+            pairs = zip(self.names, self.values[row].tolist(), labels.tolist(), self.marks.tolist(), strict=True)
+            cells[row] = {
+                target: mark if new != new else new
+                for target, old, new, mark in pairs
+                if old != new and (old == old or new == new)
+            }
         return self.table.write(cells, out)
 
 
@@ -308,11 +329,14 @@ class TableFile(Dataset):
             "mirror": "",
             "swap_pairs": [],
             "apply_orientation": False,
+            "missing": [],
+            "decimal": ".",
+            "thousands": "",
             "root": "",
         }
     )
     choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS})
-    label_options = ("targets", "image", "id")
+    label_options = ("targets", "image", "id", "missing", "decimal", "thousands")
     local_options = ("root",)
 
     def pool(self, request: Request, seed: int) -> Pool:
@@ -320,6 +344,7 @@ class TableFile(Dataset):
         columns: dict[str, Any] = {
             name: None if value in ("", []) else value for name, value in request.options.items()
         }
+        columns["thousands"] = request.options["thousands"]
         columns["landmarks"] = bool(columns["landmarks"])
         if columns["mirror"] == "landmarks":
             # If `swap_pairs` is empty, no landmarks change places.
@@ -359,7 +384,8 @@ class TableFile(Dataset):
         if not path.is_file():
             raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
         roles = self._roles(path, options)
-        table = open_table(path, [*roles.targets, *roles.named, *filter(None, (image, column))])
+        names = [*roles.targets, *roles.named, *filter(None, (image, column))]
+        table = open_table(path, names, CellFormat.of(options))
         columns = table.columns
         files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
         ids = row_ids(columns, column, files or [path.stem] * len(columns))
@@ -368,6 +394,7 @@ class TableFile(Dataset):
             ids=tuple(ids),
             names=roles.targets,
             values=roles.labels(columns),
+            marks=roles.own_marks(columns),
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
@@ -412,6 +439,7 @@ class TableFile(Dataset):
         checked = super().check_options(options)
         for name in ("targets", "features"):
             check_texts(f"options.{name}", checked[name])
+        CellFormat(MissingMarks.of(checked["missing"], "options.missing"), checked["decimal"], checked["thousands"])
         if not checked["targets"]:
             raise InvalidParameterError("options.targets", "the names of one or more columns", checked["targets"])
         return checked

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from deepgum.data.archives import read_archive
+from deepgum.data.cell_format import CellFormat
 from deepgum.data.column_patterns import find_columns
 from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
@@ -145,7 +146,8 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         id_column = _id_column(path, config)
         others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
         columns = find_columns("features", columns, column_names(path), exclude=others)
-        cells = read_columns(path, dict.fromkeys([*columns, *([id_column] if id_column else [])]))
+        names = dict.fromkeys([*columns, *([id_column] if id_column else [])])
+        cells = read_columns(path, names, CellFormat.of(options))
         features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
     else:
