@@ -6,7 +6,7 @@ import difflib
 import math
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from deepgum.data.cell_format import CellFormat
 from deepgum.data.file_kinds import kind_of
 from deepgum.data.text_tables import text_records
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.storage.id_column import are_whole
 
 __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "read_columns"]
 
@@ -44,12 +45,15 @@ class Columns:
         ``"row 1"`` in a Parquet file.
     form : CellFormat
         How cells are read as numbers.
+    is_text : bool
+        Whether the file is text, in which a whole number has no type.
     """
 
     path: Path
     cells: Mapping[str, list[Any]]
     places: tuple[str, ...]
     form: CellFormat = field(default_factory=CellFormat)
+    is_text: bool = True
 
     def __len__(self) -> int:
         return len(self.places)
@@ -85,6 +89,10 @@ class Columns:
         values = ["" if cell is None else str(cell).strip() for cell in self.cells[name]]
         self.refuse(name, [row for row, value in enumerate(values) if not value], "some text")
         return values
+
+    def has_whole_numbers(self, name: str) -> bool:
+        """Return whether all cells of a column are whole numbers; in a text file, whether they are written as such."""
+        return are_whole(self.cells[name], from_text=self.is_text)
 
     def refuse(self, name: str, rows: Sequence[int], expected: str, hint: str = "") -> None:
         """Raise an `InvalidDataError` that names the wrong cells of a column. If `rows` is empty, do nothing.
@@ -142,7 +150,7 @@ def read_columns(path: Path, names: Collection[str], form: CellFormat | None = N
     """
     parts = list(column_batches(path, names, sys.maxsize, form))
     cells = {name: list(chain.from_iterable(part.cells[name] for part in parts)) for name in parts[0].cells}
-    return Columns(path, cells, tuple(chain.from_iterable(part.places for part in parts)), parts[0].form)
+    return replace(parts[0], cells=cells, places=tuple(chain.from_iterable(part.places for part in parts)))
 
 
 def column_batches(path: Path, names: Collection[str], rows: int, form: CellFormat | None = None) -> Iterator[Columns]:
@@ -217,7 +225,7 @@ def _arrow_parts(path: Path, kind: str, names: Collection[str], rows: int, form:
     for batch in arrow_batches(path, kind, rows, lambda header: list(_header_positions(path, header, names))):
         places = tuple(f"row {row}" for row in range(done + 1, done + 1 + batch.num_rows))
         cells = {name: _values(path, name, batch.column(name), done) for name in batch.schema.names}
-        yield Columns(path, cells, places, form)
+        yield Columns(path, cells, places, form, is_text=False)
         done += batch.num_rows
 
 

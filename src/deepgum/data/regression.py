@@ -16,6 +16,7 @@ from deepgum.data.pictures import Pictures
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.errors import InvalidDataError, listing
 from deepgum.missing import with_nan
+from deepgum.storage.id_column import are_whole
 
 __all__ = ["RegressionData", "take_rows"]
 
@@ -57,6 +58,8 @@ class RegressionData:
         Image files of the samples, to show to people.
     skeleton : tuple of (int, int)
         Pairs of landmarks that a line connects in pictures.
+    whole_ids : bool
+        Whether the ids are whole numbers of the user, which Parquet files keep as such.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class RegressionData:
     sample_weight: Tensor | None = None
     pictures: Pictures | None = None
     skeleton: tuple[tuple[int, int], ...] = ()
+    whole_ids: bool = False
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -136,6 +140,7 @@ class RegressionData:
             mirror=mirror,
             mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
+            whole_ids=ids is not None and are_whole(ids),
         )
         # Checked only here: the arrays may be large and on disk, and a check of every subset would read them again.
         _check_finite(data, more_than_vectors=True)

@@ -18,7 +18,7 @@ from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import all_reasons
-from deepgum.audit.scoring.arrays import as_named_array, check_same_index, row_names
+from deepgum.audit.scoring.arrays import as_named_array, check_same_index, names_are_whole, row_names
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.score import Scored
 from deepgum.audit.scoring.survey import check_samples
@@ -192,7 +192,16 @@ def audit_labels(
         scale=scale,
         conflicts=rare_conflicts(conflicting, n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, given.values, units, crossfit, runs=runs, untaught=aside)
+    predictions = OutOfFoldPredictions(
+        targets,
+        row_ids,
+        given.values,
+        units,
+        crossfit,
+        runs=runs,
+        untaught=aside,
+        whole_ids=names_are_whole(ids, y, X),
+    )
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 

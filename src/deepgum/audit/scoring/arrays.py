@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from deepgum.data.cell_format import MissingMarks
 from deepgum.errors import InvalidDataError, listing
 from deepgum.missing import with_nan
+from deepgum.storage.id_column import are_whole
 
-__all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows", "row_names"]
+__all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows", "names_are_whole", "row_names"]
 
 
 class NamedArray(NamedTuple):
@@ -105,6 +106,15 @@ def check_same_index(first: str, one: Indexed, second: str, other: Indexed) -> N
             f"`{first}` and `{second}` should have the same rows in the same order. Found two different indices. "
             "If only the indices differ, pass arrays: `frame.to_numpy()`."
         )
+
+
+def names_are_whole(ids: Sequence[object] | None, *tables: Any) -> bool:
+    """Return whether the names of rows, see `row_names`, are whole numbers of the user: of `ids` or of an index."""
+    if ids is None:
+        indices = [getattr(table, "index", None) for table in tables]
+        found = next((index for index in indices if index is not None and not callable(index)), None)
+        return found is not None and len(set(found)) == len(found) and are_whole(found)
+    return are_whole(ids)
 
 
 def row_names(n: int, ids: Sequence[object] | None, *tables: Indexed) -> tuple[str, ...]:

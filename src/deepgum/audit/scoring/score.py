@@ -10,7 +10,7 @@ from typing import Any
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import all_reasons
-from deepgum.audit.scoring.arrays import as_named_array, check_same_rows, row_names
+from deepgum.audit.scoring.arrays import as_named_array, check_same_rows, names_are_whole, row_names
 from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Flag, Provenance
@@ -164,6 +164,7 @@ def score_labels(
         predicted.values,
         described.comparison(given.values, predicted.values),
         runs=None if runs is None else Runs.of(runs),
+        whole_ids=names_are_whole(ids, targets),
     )
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(

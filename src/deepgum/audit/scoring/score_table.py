@@ -252,6 +252,7 @@ class _BatchBuilder:
             comparison,
             evidence=Evidence(sizes=sizes),
             runs=None if rows.runs is None else Runs.of(rows.runs),
+            whole_ids=self.ids.whole,
         )
 
 

@@ -7,6 +7,7 @@ of the files.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -159,6 +160,7 @@ def load_table(
     form = CellFormat(MissingMarks.of(missing), decimal, thousands)
     table = read_columns(file, dict.fromkeys([*roles.all, *named]), form)
     labels, notices = roles.labels(table), roles.notices(table)
+    whole = id is not None and table.has_whole_numbers(id)
     parts = None if part is None else _parts(table, part)
     clusters = None if keep_together is None else table.texts(keep_together)
     if keep_together is not None and parts is not None:
@@ -172,6 +174,7 @@ def load_table(
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
         )
+        data = replace(data, whole_ids=whole)
         pool = Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
         return pool.with_notices(notices, stacklevel=3)
     assert image is not None
@@ -200,6 +203,7 @@ def load_table(
         on_progress=on_progress,
         stacklevel=4,
     )
+    pool = replace(pool, data=replace(pool.data, whole_ids=whole))
     return pool.with_notices(notices, stacklevel=3)
 
 
@@ -257,8 +261,8 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     """Return the id of each row of a table.
 
-    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If any
-    name occurs twice in `names`, each id is a name and the place of its row.
+    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`; for a name that
+    occurs twice or more in `names`, the id is the name and the place of the row.
 
     Raises
     ------
@@ -266,8 +270,10 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
         If a cell of the column is empty, or if two cells of the column are equal.
     """
     if column is None:
-        unique = len(set(names)) == len(names)
-        return names if unique else [f"{name}:{place}" for name, place in zip(names, table.places, strict=True)]
+        counts = Counter(names)
+        return [
+            name if counts[name] == 1 else f"{name}:{place}" for name, place in zip(names, table.places, strict=True)
+        ]
     ids = table.texts(column)
     first: dict[str, int] = {}
     repeated = [row for row, name in enumerate(ids) if first.setdefault(name, row) != row]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,12 +151,14 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         cells = read_columns(path, names, CellFormat.of(options))
         features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
+        whole = id_column is not None and cells.has_whole_numbers(id_column)
     else:
         content = "an archive (.npz) with an array 'features' of shape (n, p)"
         with decoding(path, content):
             features = np.asarray(read_archive(path, ["features"], content)["features"], dtype=np.float32)
             if features.ndim != 2:
                 raise ValueError(f"its shape is {features.shape}")
-        ids = [f"{path.stem}:{row}" for row in range(len(features))]
+        ids, whole = [f"{path.stem}:{row}" for row in range(len(features))], False
     unknown = np.full((len(features), len(signature.targets)), np.nan)
-    return RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)
+    data = RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)
+    return replace(data, whole_ids=whole)
