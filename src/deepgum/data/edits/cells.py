@@ -170,7 +170,7 @@ class _ParquetTable(Table):
                 # A dictionary cannot be changed in place: it is decoded, and encoded again.
                 column = pc.replace_with_mask(table.column(place).cast(plain.type), pa.array(mask), new)
                 if pa.types.is_dictionary(field.type):
-                    column = column.dictionary_encode()
+                    column = _encoded(column, field.type)
                 table = table.set_column(place, field, column.cast(field.type))
             except (pa.ArrowException, NotImplementedError) as error:
                 raise InvalidDataError(
@@ -180,6 +180,17 @@ class _ParquetTable(Table):
             notes.update(dict.fromkeys(column_notes))
         out.parent.mkdir(parents=True, exist_ok=True)
         return (*notes, *layout.write(table, out, changed=changed, without=without))
+
+
+def _encoded(column: Any, kind: Any) -> Any:
+    """Return a column as a dictionary of the type `kind`."""
+    import pyarrow as pa
+
+    chunks = column.dictionary_encode().unify_dictionaries().chunks
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(each.indices.cast(kind.index_type), each.dictionary) for each in chunks],
+        pa.dictionary(kind.index_type, kind.value_type),
+    )
 
 
 def _plain_type(kind: Any) -> Any:

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -295,8 +296,15 @@ class TableAnnotations(Annotations):
     table: Table = field(kw_only=True)
     marks: NDArray[np.float64] = field(kw_only=True)
     """Number (d,) that marks a missing label of each target; NaN if no number does."""
+    former: Mapping[str, int] = field(kw_only=True, default_factory=dict)
+    """Row of each id as earlier versions made them: all ids had the place of the row, if one image had several rows."""
     images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     """Image file of each sample, by the id of the sample. The mapping is empty if the inputs are features."""
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The id of each sample, mapped to its row in `values`; also ids as earlier versions made them."""
+        return {**self.former, **{name: row for row, name in enumerate(self.ids)}}
 
     def image_file(self, name: str) -> str:
         """Return the image file of the sample with this id. If the sample has no image file, return the id."""
@@ -395,12 +403,14 @@ class TableFile(Dataset):
         columns = table.columns
         files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
         ids = row_ids(columns, column, files or [path.stem] * len(columns))
+        former = zip(files, columns.places, strict=False)
         return TableAnnotations(
             source=path,
             ids=tuple(ids),
             names=roles.targets,
             values=roles.labels(columns),
             marks=roles.own_marks(columns),
+            former={} if column else {f"{name}:{place}": row for row, (name, place) in enumerate(former)},
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
