@@ -389,3 +389,24 @@ def test_a_page_without_flags(audited, visit):
     assert page.locator(".nothing").inner_text() == "No label is flagged."
     for key in ("j", "n", "Enter", "ArrowDown", "?"):
         page.keyboard.press(key)
+
+
+# The skeleton
+
+
+def test_lines_connect_the_labels_and_the_predictions_of_a_skeleton(visit, write_audit, tmp_path):
+    audited = write_audit(tmp_path)
+    summary = audited.summary()
+    source = replace(summary.data, skeleton=((0, 1), (1, 7)))  # there is no landmark 7
+    audited.write(replace(summary, data=source), audited.labels(), audited.pictures())
+    card = visit(write_report(audited)).locator(".card").first
+    ends = "line => ['x1', 'y1', 'x2', 'y2'].map((name) => line.getAttribute(name))"
+    at = "mark => ['x', 'y'].map((name) => mark.getAttribute(name))"
+    for kind in ("given", "predicted"):
+        (line,) = card.locator(f".bone.{kind}").all()
+        marks = [card.locator(f".mark.{kind}[data-point='{place}']").evaluate(at) for place in (0, 1)]
+        assert line.evaluate(ends) == [*marks[0], *marks[1]]
+
+
+def test_without_a_skeleton_there_are_no_lines(visit, report):
+    assert visit(report).locator(".bone").count() == 0

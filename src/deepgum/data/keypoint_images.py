@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
+from deepgum.data.image_reading import ImageReading
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, listing
 
 __all__ = ["check_sizes", "find_images", "folder_of_images", "image_sizes", "instance_squares"]
@@ -96,13 +97,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def image_sizes(folder: Path, files: Sequence[str]) -> Values:
-    """Return the width and height (n, 2) of n image files; NaN for a file that cannot be read."""
+def image_sizes(folder: Path, files: Sequence[str], reading: ImageReading) -> Values:
+    """Return the width and height (n, 2) of n image files, as they are read; NaN for a file that cannot be read."""
     known: dict[str, tuple[float, float]] = {}
     for name in dict.fromkeys(files):
         try:
             with open_image(folder / name) as image:
-                known[name] = image.size
+                known[name] = reading.size(image)
         except (UnreadableImageError, OSError, ValueError):
             known[name] = (np.nan, np.nan)  # the decoder reports the error
     return np.array([known[name] for name in files], dtype=np.float64)
@@ -122,11 +123,16 @@ def check_sizes(files: Sequence[str], stated: Values, found: Values) -> None:
         for row in np.flatnonzero(differ).tolist()
     }
     if wrong:
-        turned = " They seem to be turned by 90 degrees." if (stated[differ] == found[differ][:, ::-1]).all() else ""
+        hint = "Use the images that were annotated."
+        if (stated[differ] == found[differ][:, ::-1]).all():
+            hint = (
+                "They are turned by 90 degrees: --apply-orientation (options.apply_orientation) turns images as their "
+                "files note it (EXIF)."
+            )
         raise InvalidDataError(
             f"The images should have the widths and heights that the keypoint file states, because the points are in "
             f"pixels. Found {len(wrong)} of {len(set(files))} images with another size: "
-            f"{listing(list(wrong.values()), 3)}.{turned} Use the images that were annotated."
+            f"{listing(list(wrong.values()), 3)}. {hint}"
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_images import (
     check_sizes,
     find_images,
@@ -69,13 +70,13 @@ def test_sizes_are_those_of_the_files_and_contradictions_are_refused(tmp_path: P
     Image.new("L", (30, 20)).save(tmp_path / "a.png")
     touch(tmp_path, "broken.png")
     files = ["a.png", "broken.png", "none.png"]
-    found = image_sizes(tmp_path, files)
+    found = image_sizes(tmp_path, files, ImageReading())
     np.testing.assert_array_equal(found, [[30, 20], [np.nan, np.nan], [np.nan, np.nan]])
     check_sizes(files, np.full((3, 2), np.nan), found)
     check_sizes(files, np.array([[0.0, 0.0], [5.0, 5.0], [5.0, 5.0]]), found)
     with pytest.raises(InvalidDataError, match=r"a\.png \(60 x 40, and 30 x 20 in the image\)\. Use"):
         check_sizes(files, np.array([[60.0, 40.0]] * 3), found)
-    with pytest.raises(InvalidDataError, match="turned by 90 degrees"):
+    with pytest.raises(InvalidDataError, match="turned by 90 degrees: --apply-orientation"):
         check_sizes(files, np.array([[20.0, 30.0]] * 3), found)
 
 

@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.edits.base import Annotations, Changes
+from deepgum.data.image_reading import ImageReading, ImageSurvey
 from deepgum.data.keypoint_images import check_sizes, find_images, folder_of_images, image_sizes, instance_squares
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints
 from deepgum.data.listed_images import load_pool, present_rows
 from deepgum.data.mirror import Mirror
+from deepgum.data.orientation import orientation_notice
 from deepgum.data.pool import Pool
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
+from deepgum.data.swap_pairs import SWAPS, swap_pairs_of
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["KeypointAnnotations", "KeypointFile", "NewPoint"]
@@ -89,6 +92,12 @@ class KeypointFile(Dataset):
     ----------
     annotations : class
         The subclass of `KeypointAnnotations` that writes files of this format.
+    content : str
+        What a file of this format has, for messages: "labels of DeepLabCut".
+    output : str
+        The name of a file of predictions in an example of a command.
+    has_own_predictions : bool
+        Whether a file may have the predictions of a model beside the labels.
 
     Options
     -------
@@ -97,16 +106,22 @@ class KeypointFile(Dataset):
     swap_pairs : list of pairs of int
         Pairs of left and right keypoints, counted from 0; by default the pairs that the file or the names of the
         keypoints show. Images are mirrored in training if there are such pairs.
+    apply_orientation : bool
+        Whether images are turned as their files note it (EXIF). Keypoints then belong to the turned images.
     """
 
     image_size = 64
     is_file = True
     groups = "landmark"
     measure = Measure("of the crop's side")
-    options = MappingProxyType({"images": "", "swap_pairs": []})
-    local_options = ("images",)
+    options = MappingProxyType({"images": "", "swap_pairs": [], "apply_orientation": False})
+    choices = MappingProxyType({"swap_pairs": SWAPS})
+    local_options: ClassVar[tuple[str, ...]] = ("images",)
 
     annotations: ClassVar[type[KeypointAnnotations]]
+    content: ClassVar[str] = "keypoints"
+    output: ClassVar[str] = "PREDICTIONS"
+    has_own_predictions: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
@@ -131,7 +146,7 @@ class KeypointFile(Dataset):
                 "data", f"a file of keypoints ({self.name})", str(path), "There is no such path."
             )
         found = self.read(path, options)
-        pairs = options.get("swap_pairs") or found.swap_pairs
+        pairs = swap_pairs_of(options.get("swap_pairs") or (), found.targets) or found.swap_pairs
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
 
@@ -205,12 +220,25 @@ class KeypointFile(Dataset):
         names = [files[row] for row in rows]
         assert keypoints.sizes is not None
         assert keypoints.together is not None
-        sizes = image_sizes(folder, names)
+        reading = ImageReading(request.options["apply_orientation"])
+        sizes = image_sizes(folder, names, reading)
         check_sizes(names, keypoints.sizes[rows], sizes)
         points = keypoints.points[rows]
         squares = instance_squares(points, keypoints.boxes[rows], sizes)
+
+        def notices(survey: ImageSurvey) -> list[str]:
+            known = {row: (int(size[0]), int(size[1])) for row, size in enumerate(sizes) if not np.isnan(size[0])}
+            oriented = orientation_notice(
+                names,
+                sorted(survey.orientations),
+                applied=reading.apply_orientation,
+                points=points.reshape(len(rows), -1),
+                sizes=known,
+            )
+            return [*keypoints.notices, *filter(None, [oriented])]
+
         pool = load_pool(
-            CropPlan(folder, tuple(names), tuple(squares), request.image_size, request.colour),
+            CropPlan(folder, tuple(names), tuple(squares), request.image_size, request.colour, reading),
             _fractions(points, squares).reshape(len(rows), -1),
             keypoints.targets,
             mirror=_mirror(keypoints.swap_pairs, len(keypoints.names)),
@@ -219,8 +247,9 @@ class KeypointFile(Dataset):
             skip_unreadable=request.skip_unreadable,
             cache_dir=request.cache_dir,
             on_progress=request.on_progress,
+            notices=notices,
         )
-        return replace(pool, data=replace(pool.data, skeleton=keypoints.skeleton), notices=keypoints.notices)
+        return replace(pool, data=replace(pool.data, skeleton=keypoints.skeleton))
 
 
 def _mirror(pairs: Any, keypoints: int) -> Mirror | None:

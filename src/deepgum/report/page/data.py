@@ -63,6 +63,7 @@ def gallery_data(
         "pictures": views is not None,
         "targets": _targets(labels),
         "points": _points(labels) if summary.data.landmarks else [],
+        "skeleton": _skeleton(summary, labels),
         "groups": [
             {"name": name, "targets": list(group)}
             for name, group in zip(labels.group_names, labels.partition, strict=True)
@@ -107,6 +108,14 @@ def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]
 
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
     return [{"name": name, "x": 2 * index, "y": 2 * index + 1} for index, name in enumerate(labels.landmark_names)]
+
+
+def _skeleton(summary: AuditSummary, labels: ScoredLabels) -> list[list[int]]:
+    """Return the pairs of landmarks that a line connects. A pair of unknown landmarks is left out."""
+    if not summary.data.landmarks:
+        return []
+    known = range(len(labels.target_names) // 2)
+    return [[one, other] for one, other in summary.data.skeleton if one in known and other in known]
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""COCO keypoints: one object per image, with the landmarks after the decisions.
+"""COCO keypoints: one annotation per sample, with the landmarks after the decisions.
 
 The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0. All
 other landmarks have v = 2. The box of an object is the crop of the image that the network saw.
@@ -39,23 +39,32 @@ def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     pictures = reviewed.pictures_for(PROGRAM)
     rows = range(len(labels))
     sizes = reviewed.sizes(rows, PROGRAM)
+    first = {name: row for row, name in reversed(list(enumerate(pictures.names)))}
+    image_ids = {name: place for place, name in enumerate(dict.fromkeys(pictures.names), start=1)}
     write_json(
         path,
         {
             "info": {"description": f"Labels of {reviewed.data.name}, reviewed with deepgum.", "version": "1.0"},
             "licenses": [],
             "images": [
-                {"id": row + 1, "width": sizes[row][0], "height": sizes[row][1], "file_name": pictures.names[row]}
+                {"id": key, "width": sizes[first[name]][0], "height": sizes[first[name]][1], "file_name": name}
+                for name, key in image_ids.items()
+            ],
+            "annotations": [
+                {
+                    "id": row + 1,
+                    "image_id": image_ids[pictures.names[row]],
+                    **_annotation(reviewed, row, sizes[row], pictures.squares[row]),
+                }
                 for row in rows
             ],
-            "annotations": [_annotation(reviewed, row, sizes[row], pictures.squares[row]) for row in rows],
             "categories": [
                 {
                     "id": 1,
                     "name": "object",
                     "supercategory": "object",
                     "keypoints": list(labels.landmark_names),
-                    "skeleton": [],
+                    "skeleton": [[one + 1, other + 1] for one, other in reviewed.data.skeleton],
                 }
             ],
         },
@@ -72,8 +81,6 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
     box = _box(size, square)
     responsibilities = reviewed.labels.responsibilities[row].tolist()
     return {
-        "id": row + 1,
-        "image_id": row + 1,
         "category_id": 1,
         "keypoints": keypoints,
         "num_keypoints": int(seen.sum()),

@@ -107,7 +107,22 @@
         if (flagged || this.settings.others) parts.push([flagged, this._point(point, place, flagged)]);
       });
       parts.sort((a, b) => a[0] - b[0]); // flagged landmarks are drawn above the others
-      this.overlay.replaceChildren(...parts.flatMap((part) => part[1]));
+      this.overlay.replaceChildren(...this._skeleton(), ...parts.flatMap((part) => part[1]));
+    }
+
+    /* The lines of the skeleton, below all landmarks: between predictions, and between labels with their corrections. */
+    _skeleton() {
+      const { samples, points, skeleton } = this.data;
+      const corrected = samples.given[this.sample].map((value, place) => this.settings.fixed?.[place] ?? value);
+      const kinds = [["predicted", samples.predicted[this.sample]], ["given", corrected]];
+      return kinds.flatMap(([kind, values]) =>
+        (skeleton ?? []).flatMap((pair) => {
+          const [one, other] = pair.map((place) => this._at(values, points[place]));
+          if (!one || !other) return [];
+          const ends = { x1: share(one[0]), y1: share(one[1]), x2: share(other[0]), y2: share(other[1]) };
+          return [vector("line", { class: `bone ${kind}`, ...ends })];
+        }),
+      );
     }
 
     _at(values, point) {

@@ -10,6 +10,7 @@
  *   pictures   whether the samples have pictures
  *   targets    [{name, low, high, period}]: the d coordinates; low and high are the ends of a scale, period 0 or 360
  *   points     [{name, x, y}]: landmarks, with the places of their coordinates in targets; [] if labels are values
+ *   skeleton   [[one, other]]: pairs of places in points that a thin line connects; [] if there are none
  *   groups     [{name, targets: [place, ...]}]: labels that are right or wrong as a whole
  *   reasons    [{key, words}]: the reasons that occur
  *   total      the number of flagged labels; the data may hold only the worst of them
