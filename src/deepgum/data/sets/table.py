@@ -372,6 +372,11 @@ class TableFile(Dataset):
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
 
+    def feature_cells(self, path: Path, options: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+        """Return the cells of the columns of features; see `Dataset.feature_cells`."""
+        names = self._roles(path, options).features
+        return read_columns(path, names).cells if names else {}
+
     def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options with names of columns in place of patterns, and pairs in place of the name of a scheme."""
         roles, swap = self._roles(path, options), options["swap_pairs"]
