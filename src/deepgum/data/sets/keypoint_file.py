@@ -92,6 +92,12 @@ class KeypointFile(Dataset):
     ----------
     annotations : class
         The subclass of `KeypointAnnotations` that writes files of this format.
+    content : str
+        What a file of this format has, for messages: "labels of DeepLabCut".
+    output : str
+        The name of a file of predictions in an example of a command.
+    has_own_predictions : bool
+        Whether a file may have the predictions of a model beside the labels.
 
     Options
     -------
@@ -110,9 +116,12 @@ class KeypointFile(Dataset):
     measure = Measure("of the crop's side")
     options = MappingProxyType({"images": "", "swap_pairs": [], "apply_orientation": False})
     choices = MappingProxyType({"swap_pairs": SWAPS})
-    local_options = ("images",)
+    local_options: ClassVar[tuple[str, ...]] = ("images",)
 
     annotations: ClassVar[type[KeypointAnnotations]]
+    content: ClassVar[str] = "keypoints"
+    output: ClassVar[str] = "PREDICTIONS"
+    has_own_predictions: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
@@ -152,6 +161,12 @@ class KeypointFile(Dataset):
         folder = folder_of_images(path, keypoints.images, options["images"])
         found = find_images(folder, keypoints.images)
         return folder, tuple(found[name] for name in keypoints.images)
+
+    def prepare(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> None:
+        """Make the image files that `files` names, if the format has images in another form; by default do nothing.
+
+        Only a loader of images needs them: scores and corrections do without.
+        """
 
     def read_predictions(
         self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
@@ -205,6 +220,7 @@ class KeypointFile(Dataset):
             See `deepgum.data.listed_images`.
         """
         keypoints = self.keypoints(request.path, request.options)
+        self.prepare(request.path, keypoints, request.options)
         folder, files = self.files(request.path, keypoints, request.options)
         hint = "Give the folder of the images: --images DIR (options.images)."
         rows = present_rows(folder, {request.path.name: files}, request.skip_missing, hint)[request.path.name]

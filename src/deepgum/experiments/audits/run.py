@@ -15,7 +15,7 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
-from deepgum.audit.out_of_fold.features import standardised
+from deepgum.audit.out_of_fold.features import points_of, standardised
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
@@ -180,7 +180,7 @@ def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> Networ
 
 
 def _units(data: AuditData) -> LabelUnits:
-    return LabelUnits(data.given, data.targets, offset=data.offset, factor=data.scale)
+    return LabelUnits(data.aside.without(data.given), data.targets, offset=data.offset, factor=data.scale)
 
 
 def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
@@ -189,6 +189,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
     return OutOfFoldPredictions(
         data.targets,
         samples.ids,
+        data.given,
         _units(data),
         crossfit,
         evidence=Evidence(
@@ -199,6 +200,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
         ),
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
         runs=data.runs,
+        untaught=data.aside,
     )
 
 
@@ -207,7 +209,9 @@ def _noise(data: AuditData) -> LocalNoise | None:
     inputs, runs = data.pool.data.inputs, data.runs
     if inputs.ndim != 2:
         return None
-    return LocalNoise(standardised(np.asarray(inputs)), None if runs is None else runs.numbers)
+    encoding = data.pool.data.encoding
+    points = standardised(np.asarray(inputs)) if encoding is None else points_of(encoding.columns(np.asarray(inputs)))
+    return LocalNoise(points, None if runs is None else runs.numbers)
 
 
 def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun: float) -> Provenance:
