@@ -394,6 +394,10 @@ class TableFile(Dataset):
         """Return "landmark" if the targets are landmarks, otherwise "coordinate"."""
         return "landmark" if options["landmarks"] else "coordinate"
 
+    def fit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return "landmark" if the targets are landmarks, otherwise "sample"."""
+        return "landmark" if options["landmarks"] else "sample"
+
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Check some options, and return all options.
 

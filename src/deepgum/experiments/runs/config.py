@@ -291,7 +291,7 @@ class RunConfig:
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
             # Like all defaults, the groups are stored.
-            method = replace(self.method, groups=self.data.dataset.groups)
+            method = replace(self.method, groups=self.data.dataset.fit_groups(self.data.options))
             object.__setattr__(self, "method", method)
 
     @classmethod
