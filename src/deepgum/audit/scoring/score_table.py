@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels, write_parts
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.registry import all_reasons
@@ -264,27 +265,32 @@ class _StreamPredictions:
         return self.spool.pairs()
 
     @cached_property
+    def aside(self) -> Aside:
+        return Aside.of(*self._pairs, self.builder.targets)
+
+    @cached_property
     def spikes(self) -> Spikes:
-        return Spikes.of(*self._pairs, self.builder.targets.periods)
+        return Spikes.of(*self.sample(), self.builder.targets.periods)
 
     def sample(self) -> tuple[Values, Values]:
-        return self._pairs
+        given, predicted = self._pairs
+        return self.aside.without(given, predicted), predicted
 
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
-        residuals = self.spool.residuals(targets, self.spikes)
+        residuals = self.spool.residuals(self.aside, self.spikes)
         base = LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
-        given, predicted = self._pairs
+        given, predicted = self.sample()
         comparison = targets.comparison(given, predicted)
         others = self.spikes.others(comparison.residuals, given, predicted, targets.partition)
         return KindMixture(base).with_kinds(comparison, residuals=others, inliers=self.inliers, seed=self.seed)
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")
-        return map(self.builder.batch, self.spool)
+        return (self.builder.batch(rows).without(self.aside) for rows in self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:

@@ -142,7 +142,10 @@ class Dataset(ABC):
         InvalidParameterError, InvalidDataError
             If there are too few samples for the split. For further reasons, see `pool`.
         """
-        pool = self.pool(request, seed)
+        return self.split(self.pool(request, seed), request, seed)
+
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide all samples for training, validation and test; see `load`."""
         if pool.parts is not None:
             return cut(pool, by_parts(pool, seed), request, seed)
         if self.folds:

@@ -92,6 +92,12 @@ class KeypointFile(Dataset):
     ----------
     annotations : class
         The subclass of `KeypointAnnotations` that writes files of this format.
+    content : str
+        What a file of this format has, for messages: "labels of DeepLabCut".
+    output : str
+        The name of a file of predictions in an example of a command.
+    has_own_predictions : bool
+        Whether a file may have the predictions of a model beside the labels.
 
     Options
     -------
@@ -110,9 +116,12 @@ class KeypointFile(Dataset):
     measure = Measure("of the crop's side")
     options = MappingProxyType({"images": "", "swap_pairs": [], "apply_orientation": False})
     choices = MappingProxyType({"swap_pairs": SWAPS})
-    local_options = ("images",)
+    local_options: ClassVar[tuple[str, ...]] = ("images",)
 
     annotations: ClassVar[type[KeypointAnnotations]]
+    content: ClassVar[str] = "keypoints"
+    output: ClassVar[str] = "PREDICTIONS"
+    has_own_predictions: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:

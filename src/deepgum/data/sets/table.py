@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from deepgum.checks import check_choice, check_count
 from deepgum.data.boxes import box_columns, read_boxes
 from deepgum.data.columns import Columns, column_names, read_columns
+from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
@@ -31,7 +32,7 @@ from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.base import Dataset, check_texts
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.request import Request
+from deepgum.data.sets.request import Request, Subset
 from deepgum.data.sets.table_columns import TableColumns
 from deepgum.data.sets.table_mirror import mirror_rule
 from deepgum.data.sets.table_split import PART_NAMES, check_sides, parts_of
@@ -321,6 +322,12 @@ class TableFile(Dataset):
             expected = "the path of a CSV or Parquet file for the data set `table`"
             raise InvalidParameterError("data.folder", expected, str(request.path))
         return load_table(request.path, **columns)
+
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide the samples; see `Dataset.load`. Parts of the table that share an image are an error."""
+        if pool.parts is not None and pool.data.pictures is not None:
+            check_parts(pool.data.pictures, pool.data.ids, pool.parts, request.path.name)
+        return super().split(pool, request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
         """Return all rows of the table. The options `part` and `keep_together` are ignored."""
