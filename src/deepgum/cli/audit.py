@@ -79,7 +79,12 @@ _COLUMNS = (
 )
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
-@click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
+@click.option(
+    "--features",
+    callback=NAMES,
+    metavar="COLUMNS",
+    help="Columns of numbers or categories in a table, instead of images.",
+)
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help=SWAP)
 @click.option(

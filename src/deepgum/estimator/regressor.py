@@ -238,9 +238,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite features. A uint8 array (n, c, h, w) contains images; the network gets the images as floats in [0,
-            1].
+        X : (n, p) array, frame or sparse matrix; with a `module` also (n, ...)
+            Finite features. A sparse matrix is made dense. A uint8 array (n, c, h, w) contains images; the network gets
+            the images as floats in [0, 1].
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional
@@ -376,6 +376,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
         return tags
 
     def _check_fitted(self) -> None:

@@ -190,6 +190,13 @@ class Dataset(ABC):
             f"corrected. Add a method `labels` to `{type(self).__name__}`."
         )
 
+    def feature_cells(self, path: Path, options: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+        """Return the features as the files have them, to show them to people: the cells of each column, by its name.
+
+        The rows are those of `labels`. By default there are no columns. The parameters are those of `labels`.
+        """
+        return {}
+
     @property
     def has_label_files(self) -> bool:
         """Whether the data set has label files. This is the case if the subclass defines `labels`."""

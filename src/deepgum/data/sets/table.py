@@ -23,6 +23,7 @@ from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
+from deepgum.data.feature_encoding import FeatureEncoding, read_features
 from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.listed_images import load_whole_images
@@ -37,7 +38,7 @@ from deepgum.data.sets.table_columns import TableColumns
 from deepgum.data.sets.table_mirror import mirror_rule
 from deepgum.data.sets.table_split import PART_NAMES, check_sides, parts_of
 from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
-from deepgum.errors import InvalidParameterError, MissingImagesError
+from deepgum.errors import InvalidParameterError, MissingImagesError, listing
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
 
@@ -65,6 +66,7 @@ def load_table(
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    encoding: FeatureEncoding | None = None,
 ) -> Pool:
     r"""Return the samples of a CSV or Parquet file, in the order of the file.
 
@@ -81,8 +83,8 @@ def load_table(
     image : str, optional
         Name of the column of image files. The input is the smallest square around the whole image.
     features : sequence of str, optional
-        Names of the columns of features, if the inputs are not images, with patterns and ranges as in `targets`. These
-        columns hold numbers, and no number may be missing.
+        Names of the columns of features, if the inputs are not images, with patterns and ranges as in `targets`. A
+        column holds numbers, dates, true and false, or at most 255 different texts (categories). Cells may be empty.
     part : str, optional
         Name of the column with the part of each sample. The words in this column must be keys of `PART_NAMES`. If all
         cells are whole numbers, they are folds: one fold is the test part, and the others are for training.
@@ -132,6 +134,9 @@ def load_table(
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
+    encoding : FeatureEncoding, optional
+        The columns of features of an earlier table, whose places of categories are used. By default, the categories are
+        those of this table.
 
     Raises
     ------
@@ -155,7 +160,7 @@ def load_table(
     (tensor([ 900., 1200.,   nan]), ('flats:line 4',))
     """
     file = Path(path)
-    _check_columns(targets, features, image)
+    _check_columns(targets, features, image, file)
     check_count("image_size", image_size, least=8)
     check_choice("coordinates", coordinates, ("", *UNITS))
     if box is not None and image is None:
@@ -174,13 +179,14 @@ def load_table(
     if keep_together is not None and parts is not None:
         check_sides(table, keep_together, parts)
     if features is not None:
-        columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
+        columns, encoding = read_features(table, features, encoding)
         warn_of_lost_spread("features", columns, features)
         data = RegressionData.from_arrays(
             columns.astype(np.float32),
             labels,
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
+            encoding=encoding,
         )
         pool = Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
         return pool.with_notices(notices, stacklevel=3)
@@ -215,10 +221,19 @@ def load_table(
     return pool.with_notices(notices, stacklevel=3)
 
 
-def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None) -> None:
+def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None, file: Path) -> None:
     for parameter, names in (("targets", targets), ("features", features)):
         if names is not None and (isinstance(names, str) or not names or len(set(names)) < len(names)):
             raise InvalidParameterError(parameter, "a list of one or more columns, each once", names)
+    if image is None and features is None:
+        others = [repr(name) for name in column_names(file) if name not in targets]
+        raise InvalidParameterError(
+            "features",
+            "the columns from which the labels are predicted, unless `image` is the column of image files",
+            None,
+            f"Say what the input is: --features or --image. The other columns of '{file.name}' are "
+            f"{listing(others, most=20)}. Leave out ids, and columns that are made from the label.",
+        )
     if (image is None) == (features is None):
         raise InvalidParameterError("image, features", "either `image` or `features`, not both", (image, features))
 
@@ -321,7 +336,7 @@ class TableFile(Dataset):
             # "data.folder" is the name of the file in a configuration.
             expected = "the path of a CSV or Parquet file for the data set `table`"
             raise InvalidParameterError("data.folder", expected, str(request.path))
-        return load_table(request.path, **columns)
+        return load_table(request.path, encoding=request.encoding, **columns)
 
     def split(self, pool: Pool, request: Request, seed: int) -> Subset:
         """Divide the samples; see `Dataset.load`. Parts of the table that share an image are an error."""
@@ -369,6 +384,11 @@ class TableFile(Dataset):
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
+
+    def feature_cells(self, path: Path, options: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+        """Return the cells of the columns of features; see `Dataset.feature_cells`."""
+        names = self._roles(path, options).features
+        return read_columns(path, names).cells if names else {}
 
     def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options with names of columns in place of patterns, and pairs in place of the name of a scheme."""

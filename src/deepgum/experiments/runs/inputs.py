@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.data.archives import read_archive
 from deepgum.data.boxes import box_columns, read_boxes
 from deepgum.data.column_patterns import find_columns
-from deepgum.data.columns import column_names, read_columns
+from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_images import image_sizes, instance_squares
 from deepgum.data.listed_images import present_rows, readable_crops
@@ -181,10 +183,14 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     if path.suffix.lower() in TABLES:
         id_column = _id_column(path, config)
         others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
-        columns = find_columns("features", columns, column_names(path), exclude=others)
+        known = columns if signature.encoding is None else signature.encoding.names
+        columns = find_columns("features", known, column_names(path), exclude=others)
         cells = read_columns(path, dict.fromkeys([*columns, *([id_column] if id_column else [])]))
-        features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
+        features = _matrix(cells, columns, signature).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
+    elif signature.encoding is not None:
+        expected = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}: some hold categories or gaps"
+        raise InvalidParameterError("inputs", expected, str(path))
     else:
         content = "an archive (.npz) with an array 'features' of shape (n, p)"
         with decoding(path, content):
@@ -193,4 +199,12 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
                 raise ValueError(f"its shape is {features.shape}")
         ids = [f"{path.stem}:{row}" for row in range(len(features))]
     unknown = np.full((len(features), len(signature.targets)), np.nan)
-    return RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)
+    return RegressionData.from_arrays(
+        features, unknown, ids=ids, target_names=signature.targets, encoding=signature.encoding
+    )
+
+
+def _matrix(table: Columns, names: Sequence[str], signature: Signature) -> NDArray[np.float64]:
+    """Return the features of a table (n, p), as the network of a run has learned to read them."""
+    plain = FeatureEncoding(tuple(names), ((),) * len(names), (False,) * len(names))
+    return (signature.encoding or plain).matrix(table)
