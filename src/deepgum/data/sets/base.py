@@ -217,6 +217,10 @@ class Dataset(ABC):
         """
         return self.groups
 
+    def fit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return the default groups of a training for these options: "sample", "landmark" or "coordinate"."""
+        return self.groups
+
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Check some options, and return all options. Options that are not in `options` have their default values.
 
