@@ -182,7 +182,7 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "options", "message"),
     [
-        (2, "training", {"part": "split"}, "column 'split': a cell should be one of train, validation, val, valid, te"),
+        (2, "trains", {"part": "split"}, "column 'split': a cell should be one of train, validation, val, valid, te"),
         (2, "", {"part": "split"}, "column 'split': a cell should be some text. Found ''"),
         (3, " ", {"keep_together": "person"}, "column 'person': a cell should be some text"),
         (0, "", {}, "column 'image': a cell should be some text"),
