@@ -108,7 +108,11 @@ _COLUMNS = (
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
-@click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
+@click.option(
+    "--backbone",
+    metavar="NAME",
+    help="Network: facenet, mlp, vgg16, efficientnet-lite0, torchvision:NAME, timm:NAME or package.module:factory.",
+)
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")
 @click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")
 @click.option("--groups", type=UNITS, help="Labels that are right or wrong as one unit.")
