@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["amount", "deviations", "distance", "duration", "number", "percent", "values"]
+__all__ = ["amount", "deviations", "distance", "duration", "exact", "number", "percent", "values"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -69,6 +70,18 @@ def values(label: NDArray[np.float64], unit: str) -> str:
     texts = ["-" if value != value else number(value, 6) for value in label.tolist()]
     text = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
     return f"{text} {unit}".rstrip()
+
+
+def exact(value: Sequence[float]) -> str:
+    """Return a number, or several numbers in brackets, as a string with all digits.
+
+    Examples
+    --------
+    >>> exact([-9999.0]), exact([0.0, 0.5]), exact([9.969209968386869e36])
+    ('-9999', '(0, 0.5)', '9.969209968386869e+36')
+    """
+    texts = [str(int(v)) if v == v // 1 and abs(v) < 1e15 else repr(float(v)) for v in value]
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
 
 
 def percent(fraction: float) -> str:

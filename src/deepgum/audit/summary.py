@@ -56,6 +56,9 @@ class GroupSummary:
         Empty if they can.
     settled : int
         Number of labels that are right without a density; see `deepgum.posteriors.spikes`.
+    marked : int
+        Number of flagged labels with a value that may mark a missing label. They count in no share and in no verdict;
+        see `deepgum.audit.notices`.
     """
 
     name: str
@@ -74,6 +77,7 @@ class GroupSummary:
     density: TabulatedDensity | None = None
     fault: str = ""
     settled: int = 0
+    marked: int = 0
 
     def __post_init__(self) -> None:
         rows = self.covariance

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.data.swap_pairs import Swap, swap_pairs_of
 from deepgum.data.target_names import are_landmarks, check_target_names, default_groups, group_names
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
@@ -62,7 +63,7 @@ class Targets:
         *,
         periods: Mapping[str, float] | Sequence[float] | None = None,
         unit: str = "",
-        swap_pairs: Sequence[tuple[int, int]] = (),
+        swap_pairs: Swap = (),
     ) -> Targets:
         """Check the arguments and return the targets.
 
@@ -75,8 +76,10 @@ class Targets:
         periods : mapping of str to float, or sequence of float, optional
             Either a mapping from names to periods, for the targets that have a period, or a sequence with the period of
             each target (0 for a target without a period).
-        unit, swap_pairs
+        unit
             See the attributes.
+        swap_pairs : sequence of (int, int) or str
+            Pairs of left and right landmarks, or a name; see `deepgum.data.swap_pairs.swap_pairs_of`.
 
         Raises
         ------
@@ -86,7 +89,9 @@ class Targets:
         check_target_names(names, groups)
         groups = default_groups(names) if groups is None else groups
         landmarks = are_landmarks(names, groups)
-        pairs = _pairs(swap_pairs, len(names) // 2 if landmarks else 0)
+        if isinstance(swap_pairs, str) and not landmarks:
+            raise InvalidParameterError("swap_pairs", "left out if labels are not landmarks", swap_pairs)
+        pairs = _pairs(swap_pairs_of(swap_pairs, names), len(names) // 2 if landmarks else 0)
         return cls(
             names=tuple(names),
             group_names=group_names(names, groups),

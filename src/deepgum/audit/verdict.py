@@ -43,6 +43,7 @@ def group_verdict(
     heavy_tails: bool = False,
     fault: Fault | None = None,
     settled: int = 0,
+    marked: int = 0,
     remark: str = "",
 ) -> str:
     """Return the verdict on the labels of one group.
@@ -65,6 +66,8 @@ def group_verdict(
     settled : int
         Number of labels that are right without a density, and that the mixture was not fitted to; see
         `deepgum.posteriors.spikes`.
+    marked : int
+        Number of further flagged labels, with a value that may mark a missing label.
     remark : str
         Sentence to add.
 
@@ -80,7 +83,7 @@ def group_verdict(
     'Nothing can be told: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
     """
     if fault is not None:
-        return f"Nothing can be told: {fault.words}{_unclaimed(flags)}"
+        return f"Nothing can be told: {fault.words}{_unclaimed(flags)}{_marked(marked)}"
     if status in _MIXTURES or (status is MixtureStatus.NO_OUTLIERS and flags and share is not None):
         words = f"{_share_of_wrong(share)}; {_right_flags(flags, expected_false_flags)}."
         if status is MixtureStatus.ITERATION_LIMIT:
@@ -95,7 +98,7 @@ def group_verdict(
         words += f" {remark}"
     if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
         words += f" With only {labels} labels, this verdict is a guess."
-    return words
+    return words + _marked(marked)
 
 
 def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: str = "groups") -> str:
@@ -129,11 +132,12 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: s
         return groups[0].verdict
     told = [group for group in groups if _why_untold(group) is None]
     untold = Counter(why for group in groups if (why := _why_untold(group)) is not None)
-    with_flags = [group for group in told if group.flags or MixtureStatus[group.status] in _MIXTURES]
+    with_flags = [group for group in told if group.flags > group.marked or MixtureStatus[group.status] in _MIXTURES]
     without_flags = [group.name for group in told if group not in with_flags]
     words = []
     if with_flags:
-        flags, right = sum(each.flags for each in with_flags), sum(each.expected_false_flags for each in with_flags)
+        flags = sum(each.flags - each.marked for each in with_flags)
+        right = sum(each.expected_false_flags for each in with_flags)
         claim = f"{_share_of_wrong(share)}; {_right_flags(flags, right)}."
         scope = f"In {len(told):,} of {len(groups):,} {noun}, " if untold else ""
         words.append(f"{scope}{claim[0].lower() if scope else claim[0]}{claim[1:]}")
@@ -145,7 +149,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: s
         names = listing([group.name for group in groups if _why_untold(group) == why])
         which = f"{other}{f' {count:,}' if count > 1 else ''} ({names})" if other else names
         words.append(f"Nothing can be told about {which}: {why}.")
-    return " ".join(words)
+    return " ".join(words) + _marked(sum(group.marked for group in groups))
 
 
 def _why_untold(group: GroupSummary) -> str | None:
@@ -179,6 +183,13 @@ def _right_flags(flags: int, expected: float) -> str:
     if not right:
         return f"hardly any of the {flags:,} flagged is expected to be right"
     return f"{right:,} of the {flags:,} flagged {'is' if right == 1 else 'are'} expected to be right"
+
+
+def _marked(marked: int) -> str:
+    if not marked:
+        return ""
+    have = "1 more flagged label has a value" if marked == 1 else f"{marked:,} more flagged labels have a value"
+    return f" {have} that may mark a missing label (see the notice), and count{'s' if marked == 1 else ''} in no share."
 
 
 def _unclaimed(flags: int) -> str:

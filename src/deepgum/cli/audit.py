@@ -16,6 +16,7 @@ from deepgum.cli.common import (
     PAIRS,
     PATH,
     PERIODS,
+    SWAP,
     THREADS,
     UNITS,
     VERIFY,
@@ -78,9 +79,7 @@ _COLUMNS = (
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
 @click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
-@click.option(
-    "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Pairs of left and right landmarks: 0:1,3:4"
-)
+@click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help=SWAP)
 @click.option(
     "--mirror", type=click.Choice(["keep"]), help="Mirror images in training; labels such as ages stay the same."
 )

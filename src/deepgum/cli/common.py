@@ -36,6 +36,7 @@ __all__ = [
     "RESUMES",
     "SKIP_MISSING",
     "SKIP_UNREADABLE",
+    "SWAP",
     "THREADS",
     "TRUST",
     "UNITS",
@@ -58,6 +59,7 @@ RESUMES = "All completed epochs are kept. Run the same command again to continue
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 INLIERS = "Density of right labels: auto, gaussian, student-t or package.module:name.  [default: auto]"
+SWAP = "Pairs of left and right landmarks: 0:1,3:4, or auto (by their names), 300w-68, coco-17."
 UNITS = click.Choice(["sample", "landmark", "coordinate"])
 """Values of `--groups`: the labels that are right or wrong as one unit."""
 
@@ -186,15 +188,17 @@ def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return periods
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...]:
-    """Read the value of an option in the form A:B,C:D."""
+def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> str | tuple[tuple[int, int], ...]:
+    """Read the value of an option in the form A:B,C:D. The library checks names such as 300w-68."""
     if value is None:
         return ()
+    if any(map(str.isalpha, value)):
+        return value.strip()
     try:
         pairs = [tuple(int(place) for place in pair.split(":")) for pair in value.split(",")]
         return tuple((a, b) for a, b in pairs)
     except ValueError:
-        expected = "pairs of landmarks, counted from 0, for example 0:1,3:4"
+        expected = "pairs of landmarks, counted from 0, for example 0:1,3:4; or auto, 300w-68, coco-17"
         raise InvalidParameterError("swap", expected, value) from None
 
 

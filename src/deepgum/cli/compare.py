@@ -85,7 +85,12 @@ class _Compare(click.Command):
 )
 @click.option("--image-size", type=int, metavar="S", help="Side of the images in pixels.  [default: 48; digits 32]")
 @click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Largest number of epochs.")
-@click.option("--patience", type=int, default=5, show_default=True, help="Epochs without progress before the stop.")
+@click.option(
+    "--patience",
+    type=int,
+    metavar="E",
+    help="Epochs without progress before the stop.  [default: 5 with the schedule constant; otherwise no early stop]",
+)
 @click.option("--optimizer", default="adam", show_default=True, help="adam, adamw or sgd.")
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Highest learning rate.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, cosine or one-cycle.")
@@ -114,7 +119,8 @@ def compare(
     verify: bool,
     **settings: Any,
 ) -> None:
-    """Train several methods under every noise, rate and seed. All methods are trained with the same options.
+    """Train several methods under every noise, rate and seed. All methods are trained with the same options and the
+    same number of epochs at most.
 
     The file DIR/results.jsonl gets one line per run. The folder DIR/posteriors gets one table per run, with one row per
     sample and group. After Ctrl-C, run the same command again: finished runs are not repeated, and the interrupted run
@@ -147,7 +153,7 @@ def compare(
       deepgum compare --dataset digits --train-size 1000 --out runs/digits
       deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/faces \\
           --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1 \\
-          --schedule one-cycle --epochs-max 25 --patience 25
+          --schedule one-cycle --epochs-max 25
       deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/deleted \\
           --rate 0.3 --missing 0.2 --methods deepgum,oracle
     """

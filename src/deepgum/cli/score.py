@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, THREADS, UNITS, session
+from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, SWAP, THREADS, UNITS, session
 
 __all__ = ["score"]
 
@@ -33,7 +33,7 @@ __all__ = ["score"]
     callback=PERIODS,
     help="Period of a label, such as an angle: yaw=360; repeatable.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks: 0:1,3:4")
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help=SWAP)
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
@@ -58,7 +58,7 @@ def score(
     image: str | None,
     runs: str | None,
     period: dict[str, float],
-    swap: tuple[tuple[int, int], ...],
+    swap: str | tuple[tuple[int, int], ...],
     unit: str,
     images: str | None,
     category: str | None,

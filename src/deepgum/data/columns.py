@@ -22,6 +22,8 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of", "read_columns"]
 
 _DELIMITERS = (",", ";", "\t")
+_FIRST = "Unnamed: 0"
+"""The name that pandas gives to a first column without a name, such as the index of a frame."""
 PARQUET = (".parquet", ".pq")
 """Suffixes of Parquet files. A file with any other suffix is read as CSV."""
 
@@ -338,6 +340,8 @@ def _names_not_utf8(path: Path, error: UnicodeDecodeError) -> InvalidDataError:
 
 def _header_positions(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
     """Return the position of each named column in the header. Raise an error if a name does not occur exactly once."""
+    if header[:1] == [""] and _FIRST in names and _FIRST not in header:
+        header = [_FIRST, *header[1:]]
     missing = [name for name in names if name not in header]
     if missing:
         by_lower = {name.lower(): name for name in header}

@@ -6,6 +6,8 @@ same names everywhere.
 
 from __future__ import annotations
 
+import re
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -52,7 +54,8 @@ def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], 
     The name of a landmark is the common part of the names of its two columns. The names of the two columns may differ
     in one letter or in whole words. If the two names have no common part, the name is "landmark" and the position of
     the landmark, counted from 0. If two landmarks would have the same name, the name of each of them consists of both
-    column names.
+    column names; but if the names of its columns differ only in a number, such as p82 and p83, it is "landmark" and the
+    position again.
 
     Parameters
     ----------
@@ -67,12 +70,18 @@ def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], 
     ('nose', '1', 'l', 'eye', 'landmark 4')
     >>> landmark_names(["nose_x", "nose_y", "x_nose", "y_nose"]), landmark_names(["x", "y"], {(0, 1): "nose"})
     (('nose_x+nose_y', 'x_nose+y_nose'), ('nose',))
+    >>> landmark_names(["80", "81", "82", "83", "eye1", "eye2"]), landmark_names(["p9", "p10", "p11", "p12"])
+    (('landmark 0', 'landmark 1', 'eye'), ('landmark 0', 'landmark 1'))
     """
     pairs = [(place, place + 1) for place in range(0, len(target_names) - 1, 2)]
     short = [
         (known or {}).get(pair) or _common_name(*(target_names[place] for place in pair)) or f"landmark {landmark}"
         for landmark, pair in enumerate(pairs)
     ]
+    times = Counter(short)
+    for landmark, pair in enumerate(pairs):
+        if times[short[landmark]] > 1 and _differ_by_number(*(target_names[place] for place in pair)):
+            short[landmark] = f"landmark {landmark}"
     return _make_distinct(short, _long_names(target_names, pairs))
 
 
@@ -135,7 +144,8 @@ def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
 def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     """Return a unique name for each group of columns.
 
-    With ``groups="landmark"``, the names are those of `landmark_names`. Otherwise, a group of one column has the name
+    With ``groups="landmark"``, the names are those of `landmark_names`. So they are for groups of two neighbours whose
+    names are numbers. Otherwise, a group of one column has the name
     of the column. A group of the x and the y of one landmark has the name of the landmark. A group of all columns has
     the name ``sample``. The name of any other group is the names of its columns, joined by plus signs.
 
@@ -153,9 +163,13 @@ def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     (('left_eye', 'yaw', 'pitch'), ('left_eye', 'yaw+pitch'))
     >>> group_names(names, "sample"), group_names(names, "landmark")
     (('sample',), ('left_eye', 'landmark 1'))
+    >>> group_names(["0", "1", "2", "3"], [[0, 1], [2, 3]])
+    ('landmark 0', 'landmark 1')
     """
     resolved = partition(groups, len(target_names))
     if isinstance(groups, str) and groups == "landmark":
+        return landmark_names(target_names)
+    if _are_numbered_pairs(target_names, resolved):
         return landmark_names(target_names)
     long = _long_names(target_names, resolved)
     short = [_short_name(target_names, group) or name for group, name in zip(resolved, long, strict=True)]
@@ -182,6 +196,12 @@ def check_target_names(target_names: Sequence[str], groups: Groups | None) -> No
         )
 
 
+def _are_numbered_pairs(target_names: Sequence[str], groups: Sequence[tuple[int, ...]]) -> bool:
+    """Return whether there are several groups, each of two neighbours whose names are numbers."""
+    pairs = [(place, place + 1) for place in range(0, len(target_names) - 1, 2)]
+    return len(groups) > 1 and list(groups) == pairs and all(name.isdecimal() for name in target_names)
+
+
 def _split_names(x: str, y: str) -> tuple[str, str, str, str]:
     """Divide two names, and return (common beginning, middle part of `x`, middle part of `y`, common end)."""
     before = _common_start(x, y)
@@ -197,12 +217,23 @@ def _common_start(one: str, other: str) -> str:
 def _common_name(x: str, y: str) -> str:
     """Return the common part of the names of two columns, or an empty string if there is no common part."""
     before, x_only, y_only, after = _split_names(x, y)
+    if _differ_by_number(x, y):
+        return _join(before.rstrip(string.digits), after.lstrip(string.digits))
     if not len(x_only) == len(y_only) == 1:
         # Only whole words are common parts. The l of lat1 and lng1 is not one.
         before = before[: max(before.rfind(sign) for sign in _SEPARATORS) + 1]
         starts = [place for place, sign in enumerate(after) if sign in _SEPARATORS]
         after = after[starts[0] :] if starts else ""
     return _join(before, after)
+
+
+def _differ_by_number(x: str, y: str) -> bool:
+    """Return whether two names are equal but for one number: the columns are numbered, and have no name."""
+    before, x_only, y_only, after = _split_names(x, y)
+    # A digit on both sides of a difference belongs to the same number: 109 and 110 differ in 09 and 10.
+    return all(re.fullmatch(r"\d*", part) for part in (x_only, y_only)) and bool(
+        x_only + y_only or before[-1:].isdigit() or after[:1].isdigit()
+    )
 
 
 def _join(before: str, after: str) -> str:

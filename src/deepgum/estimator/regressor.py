@@ -195,7 +195,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         lr_schedule: str = "one-cycle",
         optimizer: str = "adam",
         weight_decay: float = 0.0,
-        patience: int = 5,
+        patience: int | None = None,
         validation_fraction: float = 0.1,
         options: Mapping[str, Any] | None = None,
         device: str = "cpu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -121,14 +122,17 @@ def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
     return torch.sigmoid(inlier - outlier)[0]
 
 
-def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
+def complaint(
+    status: tuple[MixtureStatus, ...], names: Sequence[str] | None = None, *, fixed_steps: bool = False
+) -> str:
     """Return a message that names the groups whose fit is not usable, and the remedy; empty if all fits are usable.
 
-    `fixed_steps` tells whether the user wants a fixed number of EM steps. If so, the iteration limit is not a fault.
+    `names` are the names of the groups, by default their numbers. `fixed_steps` tells whether the user wants a fixed
+    number of EM steps. If so, the iteration limit is not a fault.
     """
     parts = []
     for fault in MixtureStatus:
-        groups = [index for index, each in enumerate(status) if each is fault]
+        groups = [index if names is None else names[index] for index, each in enumerate(status) if each is fault]
         expected = fixed_steps and fault is MixtureStatus.ITERATION_LIMIT
         if groups and not fault.is_usable and not expected:
             parts.append(f"{'Groups' if len(groups) > 1 else 'Group'} {listing(groups)}: {fault.value}. {fault.remedy}")

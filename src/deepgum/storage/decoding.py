@@ -134,7 +134,8 @@ def check_depth(values: Any) -> None:
     """
     level = [values]
     for _ in range(DEEPEST):
-        parts = [each for each in level if isinstance(each, Mapping | list)]
+        # Each part once: YAML can name the same part many times.
+        parts = {id(each): each for each in level if isinstance(each, Mapping | list)}.values()
         level = [value for part in parts for value in (part.values() if isinstance(part, Mapping) else part)]
         if not level:
             return

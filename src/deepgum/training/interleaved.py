@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepgum.data.batches import Batch
+from deepgum.data.target_names import group_names
 from deepgum.errors import IdentifiabilityWarning, InvalidParameterError
 from deepgum.mixture.fitting import complaint
 from deepgum.residuals import compute_residuals
@@ -62,7 +63,7 @@ def fit_interleaved(
 
     objective = _TrackerObjective(tracker)
     # Patience counts only at a constant learning rate, because the score can still improve while the rate decreases.
-    patience = sgd.patience if sgd.schedule == "constant" else sgd.epochs_max
+    patience = sgd.stops_after if sgd.is_constant else sgd.epochs_max
     run_sgd(
         replace(training, sgd=replace(sgd, patience=patience)),
         lambda _: objective,
@@ -81,7 +82,8 @@ def fit_interleaved(
     tracker.update()
     assert tracker.mixture is not None
     # Only the status of the last mixture is a reason for a warning; earlier mixtures belong to an unfinished network.
-    message = complaint(tracker.mixture.status_, fixed_steps=True)
+    names = group_names(train.target_names, options.groups)
+    message = complaint(tracker.mixture.status_, names, fixed_steps=True)
     if message:
         warnings.warn(message, IdentifiabilityWarning, stacklevel=3)
     return TrainingResult(

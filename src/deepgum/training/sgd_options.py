@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -14,6 +15,8 @@ __all__ = ["SGDOptions", "check_device"]
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
+PATIENCE = 5
+"""Default patience with a constant learning rate."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,11 @@ class SGDOptions:
         Number of samples per step. The paper uses 128.
     epochs_max : int
         Maximum number of epochs of one run of SGD. In Algorithm 1, each round has one run of SGD.
-    patience : int
-        Number of epochs without a better validation score before a run of SGD stops (in the paper, K = 5).
-        With interleaved EM, patience has an effect only if the schedule of the learning rate is constant.
+    patience : int, optional
+        Number of epochs without a better validation score before a run of SGD stops. By default 5 if the schedule is
+        constant (in the paper, K = 5). With a schedule whose rate decreases, the default is no early stop, because the
+        score can still improve while the rate decreases. With interleaved EM, patience has an effect only if the
+        schedule is constant.
     mirror : bool
         Whether to mirror each training image with probability 1/2. The option has no effect on data without `mirror`.
     device : str
@@ -51,8 +56,10 @@ class SGDOptions:
 
     Examples
     --------
-    >>> SGDOptions(patience=3).patience
-    3
+    >>> SGDOptions(patience=3).stops_after, SGDOptions().stops_after
+    (3, 5)
+    >>> SGDOptions(schedule="one-cycle", epochs_max=25).stops_after
+    25
     """
 
     optimizer: str = "adam"
@@ -61,7 +68,7 @@ class SGDOptions:
     weight_decay: float = 0.0
     batch_size: int = 64
     epochs_max: int = 100
-    patience: int = 5
+    patience: int | None = None
     mirror: bool = True
     device: str = "cpu"
     precision: str = "float32"
@@ -73,8 +80,26 @@ class SGDOptions:
         check_positive("weight_decay", self.weight_decay, zero=True)
         check_count("batch_size", self.batch_size, least=2)
         check_count("epochs_max", self.epochs_max)
-        check_count("patience", self.patience)
+        if self.patience is not None:
+            check_count("patience", self.patience)
         check_choice("precision", self.precision, PRECISIONS)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the learning rate stays constant."""
+        return self.schedule == "constant"
+
+    @property
+    def stops_after(self) -> int:
+        """The number of epochs without a better validation score after which a run of SGD stops."""
+        if self.patience is not None:
+            return self.patience
+        return PATIENCE if self.is_constant else self.epochs_max
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """All options with their values. `patience` is the number that takes effect."""
+        return {**asdict(self), "patience": self.stops_after}
 
 
 def check_device(name: str) -> None:

@@ -59,6 +59,19 @@ def test_landmarks_without_a_common_name_are_counted_from_0_over_all_landmarks()
     assert landmark_names(["nose_x", "nose_y", "x", "y", "east", "north"]) == ("nose", "landmark 1", "landmark 2")
 
 
+def test_numbers_of_columns_are_no_names_of_landmarks():
+    names = [str(column) for column in range(136)]
+    counted = tuple(f"landmark {place}" for place in range(68))
+    assert landmark_names(names) == group_names(names, "landmark") == counted
+    assert group_names(names, [[2 * place, 2 * place + 1] for place in range(68)]) == counted
+    assert landmark_names([f"p{name}" for name in names]) == counted
+    assert landmark_names([f"{name}_px" for name in names]) == counted
+    # A number may be a part of a name, or tell x from y.
+    assert landmark_names(["eye 1", "eye 2", "nose 1", "nose 2"]) == ("eye", "nose")
+    assert landmark_names(["x1", "y1", "x12", "y12"]) == ("1", "12")
+    assert group_names(["0", "1", "2"], [[0], [1, 2]]) == ("0", "1+2")
+
+
 def test_landmarks_keep_the_names_that_they_have():
     names = ["x1", "y1", "x2", "y2"]
     assert landmark_names(names, {(0, 1): "left eye", (2, 3, 4): "other"}) == ("left eye", "2")

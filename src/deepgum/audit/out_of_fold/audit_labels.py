@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from deepgum.audit.duplicates import are_copies, conflicts, rare_conflicts
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS, cross_fit
 from deepgum.audit.out_of_fold.features import Features
 from deepgum.audit.out_of_fold.label_units import LabelUnits
@@ -134,6 +135,8 @@ def audit_labels(
     check_same_index("X", features, "y", given)
     row_ids = row_names(n, ids, given, features)
     check_samples(targets.names, row_ids, given.values)
+    aside = Aside.of_labels(given.values, targets)
+    labels = aside.without(given.values)
     conflicting = conflicts(features.copies, given.values, row_ids, targets.periods)
     copies = features.copies if are_copies(conflicting, n) else ()
     taken = features
@@ -148,23 +151,23 @@ def audit_labels(
     runs = None if keep_together is None else Runs.of(keep_together)
 
     def units_of(scale: LabelScale) -> LabelUnits:
-        return LabelUnits(given.values, targets, scale=scale)
+        return LabelUnits(labels, targets, scale=scale)
 
     def learner_of(scale: LabelScale) -> EstimatorLearner:
-        return EstimatorLearner(regressor, taken, units_of(scale).taught(given.values))
+        return EstimatorLearner(regressor, taken, units_of(scale).taught(labels))
 
-    scales = candidate_scales(given.values)
+    scales = candidate_scales(labels)
     if targets.periods is not None or n_folds * most_rounds + len(scales) > MOST_FITS:
         scales = scales[:1]
     fits = len(scales) if len(scales) > 1 else 0
     scale = choose_scale(
-        scales, given.values, learner_of, features,
+        scales, labels, learner_of, features,
         n_folds=n_folds, keep_together=together_with, seed=random_state,
     )  # fmt: skip
     units = units_of(scale)
     crossfit = cross_fit(
         learner_of(scale),
-        units.taught(given.values),
+        units.taught(labels),
         groups=targets.partition,
         keep_together=together_with,
         n_folds=n_folds,
@@ -187,7 +190,7 @@ def audit_labels(
         scale=scale,
         conflicts=rare_conflicts(conflicting, n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit, runs=runs)
+    predictions = OutOfFoldPredictions(targets, row_ids, given.values, units, crossfit, runs=runs, untaught=aside)
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 

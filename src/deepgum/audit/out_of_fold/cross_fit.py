@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 from deepgum.audit.out_of_fold.teaching import Teaching, weights_without_verdict
+from deepgum.audit.predictions import rows_to_check
 from deepgum.audit.summary import Round
 from deepgum.checks import check_count
 from deepgum.data.folds import folds
@@ -95,6 +97,8 @@ class CrossFit:
     history : tuple of Round
     spikes : Spikes or None
         Labels that are right without a density.
+    aside : Aside or None
+        Labels that are set aside, to which the mixture is not fitted.
     """
 
     predictions: Values
@@ -103,6 +107,7 @@ class CrossFit:
     mixture: KindMixture
     history: tuple[Round, ...]
     spikes: Spikes | None = None
+    aside: Aside | None = None
 
 
 def cross_fit(
@@ -222,12 +227,15 @@ def cross_fit(
         settled = changed <= SETTLED * max(int(flags.sum()), 1)
         if settled and number >= (1 if learner.is_robust else 2):
             break
-    spikes = None
+    spikes = aside = None
     if units is None:
         compared = Comparison.of_residuals(residuals / scale, places)
         kinds = KindMixture(LabelMixture.fit(compared.residuals, groups, inliers=inliers, seed=seed))
     else:
         compared = units.comparison(mean, scale)
+        rows = rows_to_check(n, d)
+        aside = Aside.of(compared.given[rows], compared.predicted[rows], units.targets)
+        compared = compared.with_labels(aside.without(compared.given, compared.predicted))
         spikes = Spikes.of(compared.given, compared.predicted, periods)
         others = spikes.others(compared.residuals, compared.given, compared.predicted, places)
         kinds = KindMixture.fit(
@@ -241,7 +249,7 @@ def cross_fit(
     posterior, total = kinds.posterior(compared), kinds.share
     flagged = int((posterior.right < 0.5).sum())
     history[-1] = replace(history[-1], flags=flagged, share=None if total is None else total.estimate)
-    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, kinds, tuple(history), spikes)
+    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, kinds, tuple(history), spikes, aside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.out_of_fold.cross_fit import CrossFit
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.predictions import rows_to_check
@@ -34,6 +35,8 @@ class OutOfFoldPredictions:
     ----------
     targets : Targets
     ids : sequence of str, length n
+    given : array (n, d)
+        All labels, also those that no learner was taught, because they are set aside.
     units : LabelUnits
         The labels, in the unit of the data set and in the unit in which learners are taught.
     crossfit : CrossFit
@@ -43,20 +46,31 @@ class OutOfFoldPredictions:
         Factor that converts residuals to the unit of the labels, for a typical sample.
     runs : Runs or None
         The runs of the samples.
+    untaught : Aside or None
+        What was set aside before the training.
     """
 
     targets: Targets
     ids: Sequence[str]
+    given: Values
     units: LabelUnits
     crossfit: CrossFit
     evidence: Evidence = field(default_factory=Evidence)
     unit: float = 1.0
     runs: Runs | None = None
+    untaught: Aside | None = None
 
     @cached_property
     def comparison(self) -> Comparison:
         """The labels and predictions, with residuals divided by `crossfit.scale`, to which the mixture was fitted."""
-        return self.units.comparison(self.crossfit.predictions, self.crossfit.scale)
+        compared = self.units.comparison(self.crossfit.predictions, self.crossfit.scale)
+        return compared.with_labels(self.aside.without(compared.given, compared.predicted))
+
+    @cached_property
+    def aside(self) -> Aside:
+        """Labels that are set aside, before the training or after it."""
+        found = [each for each in (self.untaught, self.crossfit.aside) if each is not None]
+        return Aside(self.targets) if not found else found[0].joined(found[1]) if len(found) > 1 else found[0]
 
     n_batches, fit_share = 1, 0
 
@@ -71,7 +85,7 @@ class OutOfFoldPredictions:
         The unit of the data set may differ from sample to sample (pixels of image files), which would look like a
         relation between labels and predictions.
         """
-        taught = self.units.taught(self.units.given)
+        taught = self.units.taught(self.comparison.given)
         rows = rows_to_check(*taught.shape)
         return taught[rows], self.crossfit.predictions[rows]
 
@@ -88,7 +102,7 @@ class OutOfFoldPredictions:
         return (
             Batch(
                 self.ids,
-                comparison.given,
+                self.given,
                 comparison.predicted,
                 comparison,
                 unit=factor * crossfit.scale,

@@ -57,9 +57,9 @@ class Reason(ABC):
     def rank(self) -> int:
         """Precedence: if several reasons apply to a label, the reason with the lowest rank is reported.
 
-        The built-in ranks are 10 (`copy`), 15 (`drift`), 20 (`swapped`, `foreign`, `unit`), 40 (`outside`), 50 (`hard`)
-        and 60 (`shifted`, `off`). Of two reasons with equal ranks, the first in the list is reported. Built-in reasons
-        come first in the list.
+        The built-in ranks are 10 (`copy`, `mark`), 15 (`drift`), 20 (`swapped`, `foreign`, `unit`), 40 (`outside`),
+        50 (`hard`) and 60 (`shifted`, `off`). Of two reasons with equal ranks, the first in the list is reported.
+        Built-in reasons come first in the list.
         """
 
     applied_once: bool = False

@@ -37,9 +37,12 @@ class Evidence:
         A function that returns image sizes in the unit of the labels, given the rows of flagged samples; see `Sizes`.
     runs : RunLevel or None
         The runs of the samples, and what they tell; None if the runs are unknown.
+    marks : array (n, d) of bool or None
+        Labels with a value that may mark a missing label; see `deepgum.audit.notices`.
     """
 
     copies: Sequence[Sequence[int]] = ()
     conflicts: Sequence[Sequence[str]] = ()
     sizes: Sizes | None = None
     runs: RunLevel | None = None
+    marks: NDArray[np.bool_] | None = None

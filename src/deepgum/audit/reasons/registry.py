@@ -12,6 +12,7 @@ from deepgum.audit.reasons.drift import Drift
 from deepgum.audit.reasons.fallbacks import Off, Shifted
 from deepgum.audit.reasons.foreign import Foreign
 from deepgum.audit.reasons.hard import Hard
+from deepgum.audit.reasons.mark import Mark
 from deepgum.audit.reasons.outside import Outside
 from deepgum.audit.reasons.swapped import Swapped
 from deepgum.audit.reasons.unit import Unit
@@ -24,6 +25,7 @@ REASONS: Mapping[str, Reason] = {
     reason.name: reason
     for reason in (
         Copy(),
+        Mark(),
         Drift(),
         Swapped(),
         Foreign(),
@@ -58,7 +60,7 @@ def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tup
     Examples
     --------
     >>> [reason.name for reason in all_reasons()]
-    ['copy', 'drift', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
+    ['copy', 'mark', 'drift', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
     """
     if isinstance(added, str) or not isinstance(added, Sequence):
         raise InvalidParameterError(parameter, f"a list of reasons, or of paths {PATH!r}", added)

@@ -3,7 +3,9 @@
 Columns are paired by their names, or by patterns with a star such as ``p_*`` and ``t_*``. Without patterns,
 ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` is the
 prediction of the only other column. With two patterns, the stars of both patterns stand for the same characters. An
-ambiguous column is refused.
+ambiguous column is refused. A range such as ``x1-y68`` stands for all columns from the one to the other.
+
+A column of visibilities or confidences beside an x and a y (v1, nose_likelihood) is no target.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
+from deepgum.data.column_patterns import find_range, is_row_number
+from deepgum.data.visibility import visibility_columns
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["Pair", "find_pairs"]
@@ -71,8 +75,32 @@ def find_pairs(
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise InvalidDataError(f"The table should have each column once. Found repeated columns: {listing(twice)}.")
-    # A column without a name is the index of a frame, which pandas writes by default.
-    free = [name for name in columns if name and name not in exclude]
+    free = [name for name in columns if not is_row_number(name) and name not in exclude]
+    pred, target = (_without_ranges(each, free) for each in (pred, target))
+    try:
+        pairs = _pairs(free, pred, target)
+    except InvalidDataError as error:
+        visibilities = [name for name in visibility_columns(free) if name not in (*pred, *target)]
+        if not visibilities:
+            raise
+        try:  # without columns of visibilities, of which only labels or only predictions have some
+            pairs = _pairs([name for name in free if name not in visibilities], pred, target)
+        except InvalidDataError:
+            raise error from None
+    labels = {label for _, label in pairs}
+    seen = {name for name, xy in visibility_columns(free).items() if labels.issuperset(xy) and name not in target}
+    pairs = [pair for pair in pairs if pair[1] not in seen]
+    pairs.sort(key=lambda pair: columns.index(pair[1]))
+    return tuple(Pair(name, *pair) for name, pair in zip(_names([label for _, label in pairs]), pairs, strict=True))
+
+
+def _without_ranges(wanted: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Return names and patterns, with the columns of a range in place of the range."""
+    return [name for each in wanted for name in find_range(each, columns) or [each]]
+
+
+def _pairs(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs (column of predictions, column of labels)."""
     if pred and target:
         pairs = _by_patterns(free, pred, target)
     else:
@@ -82,8 +110,7 @@ def find_pairs(
                 "The table should have predictions and labels with matching names, such as pred_age and age. "
                 f"Found {listing(free, most=20) or 'no columns'}. {_REMEDY}"
             )
-    pairs.sort(key=lambda pair: columns.index(pair[1]))
-    return tuple(Pair(name, *pair) for name, pair in zip(_names([label for _, label in pairs]), pairs, strict=True))
+    return pairs
 
 
 def _by_name(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:

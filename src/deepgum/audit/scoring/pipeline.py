@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.predictions import check_predictions, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.explain import explain
 from deepgum.audit.reasons.known_errors import KnownErrors
+from deepgum.audit.scoring.put_back import put_back
 from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
@@ -53,7 +55,8 @@ class Batch:
     given, predicted : arrays (n, d)
         Labels (NaN marks a missing label), and predictions in the unit of the labels.
     comparison : Comparison
-        The same labels and predictions, with residuals in the unit of the posterior.
+        The same labels and predictions, with residuals in the unit of the posterior. Labels that are set aside are
+        missing here; see `Aside`.
     unit : array (n, d) or float
         Factor that converts residuals to the unit of the labels.
     spread : array (n, g) or None
@@ -71,6 +74,13 @@ class Batch:
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
     runs: Runs | None = None
+
+    def without(self, aside: Aside) -> Batch:
+        """Return the batch with a comparison in which the labels that are set aside are missing."""
+        if not aside:
+            return self
+        kept = aside.without(self.given, self.predicted)
+        return replace(self, comparison=self.comparison.with_labels(kept))
 
 
 class Predictions(Protocol):
@@ -94,6 +104,11 @@ class Predictions(Protocol):
     @property
     def spikes(self) -> Spikes | None:
         """Labels that are right without a density, and that the mixture is not fitted to; None if there are none."""
+        ...
+
+    @property
+    def aside(self) -> Aside:
+        """Labels that are set aside: the mixture is not fitted to them, and the summary has a notice on them."""
         ...
 
     def sample(self) -> tuple[Values, Values]:
@@ -130,21 +145,33 @@ class ArrayPredictions:
     n_batches, fit_share = 1, 50
 
     @cached_property
+    def aside(self) -> Aside:
+        """Labels that are set aside."""
+        rows = rows_to_check(*self.batch.given.shape)
+        return Aside.of(self.batch.given[rows], self.batch.predicted[rows], self.targets)
+
+    @cached_property
+    def _kept(self) -> Batch:
+        return self.batch.without(self.aside)
+
+    @cached_property
     def spikes(self) -> Spikes:
         """Labels that are right without a density."""
-        return Spikes.of(self.batch.given, self.batch.predicted, self.targets.periods)
+        return Spikes.of(self._kept.comparison.given, self.batch.predicted, self.targets.periods)
 
     def sample(self) -> tuple[Values, Values]:
         """Return labels and predictions of evenly spread rows."""
         rows = rows_to_check(*self.batch.given.shape)
-        return self.batch.given[rows], self.batch.predicted[rows]
+        return self._kept.comparison.given[rows], self.batch.predicted[rows]
 
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of all residuals, fitted in memory."""
-        batch, partition = self.batch, self.targets.partition
+        comparison = self._kept.comparison
         return KindMixture.fit(
-            batch.comparison,
-            residuals=self.spikes.others(batch.comparison.residuals, batch.given, batch.predicted, partition),
+            comparison,
+            residuals=self.spikes.others(
+                comparison.residuals, comparison.given, comparison.predicted, self.targets.partition
+            ),
             inliers=self.inliers,
             seed=self.seed,
             on_progress=on_progress,
@@ -152,7 +179,7 @@ class ArrayPredictions:
 
     def batches(self) -> Iterable[Batch]:
         """Return the only batch."""
-        return (self.batch,)
+        return (self._kept,)
 
 
 class Outcome(NamedTuple, Generic[T]):
@@ -201,10 +228,10 @@ def score_predictions(
         on_progress(0, 100)
     faults = check_predictions(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
-    spikes = predictions.spikes
+    spikes, aside = predictions.spikes, predictions.aside
     # Predictions that cannot judge labels flag none, like a group without a verdict.
     is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
-    tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, unit=predictions.unit)
+    tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, aside=aside, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
         share = (100 - fit) / max(predictions.n_batches, 1)
@@ -212,7 +239,7 @@ def score_predictions(
             progress = part_of(on_progress, fit + share * number, share)
             settled = None
             if spikes is not None and spikes.any:
-                settled = spikes.settled(batch.given, batch.predicted, targets.partition)
+                settled = spikes.settled(batch.comparison.given, batch.predicted, targets.partition)
             probabilities, status, level = posterior.posterior(batch.comparison), posterior.status, None
             if settled is not None:
                 probabilities = replace(probabilities, right=np.where(settled, 1.0, probabilities.right))
@@ -225,7 +252,11 @@ def score_predictions(
             labels = _with_reasons(scored, batch, targets, posterior, probabilities, reasons, progress)
             if progress is not None:
                 progress(1, 1)
-            tally.add(labels, settled, level)
+            marked = None
+            if aside:
+                whole = batch.comparison.with_labels(batch.given)
+                labels, marked = put_back(labels, whole, aside, posterior.base, reasons, batch.evidence)
+            tally.add(labels, settled, level, marked)
             yield labels
 
     labels = deliver(parts())
@@ -247,7 +278,7 @@ def _scored(
     is_blind: NDArray[np.bool_],
 ) -> ScoredLabels:
     """Return the labels of a batch with their scores, without suggestions."""
-    residuals, given, predicted = batch.comparison.residuals, batch.given, batch.predicted
+    residuals, given, predicted = batch.comparison.residuals, batch.comparison.given, batch.predicted
     right = np.where(is_blind & ~np.isnan(right), 0.5, right)
     judgeable = np.array([can_judge(each) for each in status]) & ~is_blind
     copies = batch.evidence.copies

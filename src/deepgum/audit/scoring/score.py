@@ -16,6 +16,7 @@ from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
+from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
@@ -62,7 +63,7 @@ def score_labels(
     target_names: Sequence[str] | None = None,
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
-    swap_pairs: Sequence[tuple[int, int]] = (),
+    swap_pairs: Swap = (),
     inliers: Inliers = AUTO,
     seed: int = 0,
     reasons: Sequence[Reason | type[Reason] | str] = (),
@@ -95,8 +96,9 @@ def score_labels(
         Periods of periodic labels: ``{"yaw": 360}``.
     unit : str
         Unit of the labels, for messages and reports: "px", "years".
-    swap_pairs : sequence of (int, int)
-        Pairs of left and right landmarks. The first landmark has the number 0.
+    swap_pairs : sequence of (int, int) or str
+        Pairs of left and right landmarks. The first landmark has the number 0. "auto" stands for the pairs whose names
+        differ in left and right, "300w-68" and "coco-17" for the pairs of these schemes.
     inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
         The density of the residuals of right labels; by default the density with the highest held-out likelihood. See
         `Density` for your own density.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deepgum.audit.reasons.base import Reason
-from deepgum.audit.scoring.score_keypoints import is_keypoint_file, score_keypoints
+from deepgum.audit.scoring.score_keypoints import keypoint_format, score_keypoints
 from deepgum.audit.scoring.score_table import ScoredTable, score_table
+from deepgum.data.sets.keypoint_file import KeypointFile
+from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.progress import Progress
@@ -22,7 +25,7 @@ def score_file(
     *,
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    swap_pairs: Sequence[tuple[int, int]] = (),
+    swap_pairs: Swap = (),
     out: Path | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -37,7 +40,7 @@ def score_file(
     path : Path
         A table, or a keypoint file.
     predictions : Path, optional
-        The file of predictions for a keypoint file.
+        The file of predictions for a keypoint file. It may be left out if the keypoint file has predictions, too.
     columns : mapping, optional
         Parameters of `score_table` that keypoint files do not have: ``{"pred": ["yhat"]}``.
     options : mapping, optional
@@ -59,15 +62,39 @@ def score_file(
         "on_stage": on_stage,
         "on_progress": on_progress,
     }
-    if predictions is None and not is_keypoint_file(path):
+    form = keypoint_format(path)
+    if predictions is None and form is None:
         for name, value in options.items():
             raise InvalidParameterError(name, "left out for a table", value, "It is an option of keypoint files.")
         return score_table(path, swap_pairs=swap_pairs, **columns, **shared)
-    if predictions is None:
-        hint = "Give the file of the predictions of a model, or train networks: deepgum audit."
-        raise InvalidParameterError("predictions", f"a file of predictions for the keypoints of '{path}'", None, hint)
+    if predictions is None and form is not None:
+        predictions = _own_predictions(path, form, options)
+    assert predictions is not None
     for name, value in columns.items():
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
     if swap_pairs:
-        options["swap_pairs"] = [list(pair) for pair in swap_pairs]
+        options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
     return score_keypoints(path, predictions, options=options, **shared)
+
+
+def _own_predictions(path: Path, form: KeypointFile, options: Mapping[str, Any]) -> Path:
+    """Return the file that has the predictions, if no file of predictions is given: the keypoint file itself.
+
+    Raises
+    ------
+    InvalidParameterError
+        If files of this format have no predictions. The message has the commands to type.
+    InvalidDataError
+        If the file has no labels.
+    """
+    if form.has_own_predictions:
+        return path
+    form.keypoints(path, form.check_options(options))
+    name, images = shlex.quote(str(path)), " --images DIR" if form.is_file else ""
+    raise InvalidParameterError(
+        "predictions",
+        f"a file of predictions, because '{path}' has only labels ({form.content})",
+        None,
+        f"Name the output of a model:  deepgum score {name} {form.output}  Or train networks:  "
+        f"deepgum audit {name}{images} --out RUN",
+    )

@@ -31,7 +31,7 @@ from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.progress import Progress
 from deepgum.storage.output import check_file
 
-__all__ = ["is_keypoint_file", "score_keypoints"]
+__all__ = ["keypoint_format", "score_keypoints"]
 
 Values = NDArray[np.float64]
 
@@ -63,12 +63,13 @@ class _InstancePredictions(ArrayPredictions):
         return given, predicted
 
 
-def is_keypoint_file(path: Path) -> bool:
-    """Return whether a file is in one of the keypoint formats of the registry."""
+def keypoint_format(path: Path) -> KeypointFile | None:
+    """Return the keypoint format of a file or folder, or None if it has another content."""
     try:
-        return isinstance(detect(path), KeypointFile)
+        form = detect(path)
     except InvalidParameterError:
-        return False
+        return None
+    return form if isinstance(form, KeypointFile) else None
 
 
 def score_keypoints(
@@ -94,7 +95,8 @@ def score_keypoints(
     path : Path
         The keypoint file.
     predictions : Path
-        The predictions in the format that belongs to the file; COCO results (JSON) for a COCO file.
+        The predictions in the format that belongs to the file; COCO results (JSON) for a COCO file. Some formats may
+        have labels and predictions in one file; then this is the keypoint file.
     dataset : str, optional
         Name of the format; by default it is detected.
     options : mapping, optional
@@ -113,7 +115,7 @@ def score_keypoints(
     rules = all_reasons(reasons)
     if out is not None:
         check_file(out, suffixes=(), inputs=[path, predictions])
-    if not predictions.is_file():
+    if not predictions.exists():
         raise InvalidParameterError("predictions", "a file of predictions", str(predictions), "There is no such file.")
     form = detect(path) if dataset is None else get_dataset(dataset)
     if not isinstance(form, KeypointFile):

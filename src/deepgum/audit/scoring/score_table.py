@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels, write_parts
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.registry import all_reasons
@@ -26,6 +27,7 @@ from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
+from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
@@ -77,7 +79,7 @@ def score_table(
     image: str | None = None,
     runs: str | None = None,
     periods: Mapping[str, float] | None = None,
-    swap_pairs: Sequence[tuple[int, int]] = (),
+    swap_pairs: Swap = (),
     unit: str = "",
     out: Path | None = None,
     inliers: Inliers = AUTO,
@@ -155,7 +157,7 @@ def score_table(
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = _source(layout, targets)
-    provenance = Provenance(data, seed, begun)
+    provenance = Provenance(data, seed, begun, notices=layout.notices)
     rows = _SurveyedRows(layout)
     builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root)))
     parts, values = [], 0
@@ -263,27 +265,32 @@ class _StreamPredictions:
         return self.spool.pairs()
 
     @cached_property
+    def aside(self) -> Aside:
+        return Aside.of(*self._pairs, self.builder.targets)
+
+    @cached_property
     def spikes(self) -> Spikes:
-        return Spikes.of(*self._pairs, self.builder.targets.periods)
+        return Spikes.of(*self.sample(), self.builder.targets.periods)
 
     def sample(self) -> tuple[Values, Values]:
-        return self._pairs
+        given, predicted = self._pairs
+        return self.aside.without(given, predicted), predicted
 
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
-        residuals = self.spool.residuals(targets, self.spikes)
+        residuals = self.spool.residuals(self.aside, self.spikes)
         base = LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
-        given, predicted = self._pairs
+        given, predicted = self.sample()
         comparison = targets.comparison(given, predicted)
         others = self.spikes.others(comparison.residuals, given, predicted, targets.partition)
         return KindMixture(base).with_kinds(comparison, residuals=others, inliers=self.inliers, seed=self.seed)
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")
-        return map(self.builder.batch, self.spool)
+        return (self.builder.batch(rows).without(self.aside) for rows in self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:

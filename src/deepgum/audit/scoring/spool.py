@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.predictions import rows_to_check
 from deepgum.audit.scoring.table_rows import Rows
-from deepgum.audit.targets import Targets
 from deepgum.errors import DiskFullError
 from deepgum.posteriors.spikes import Spikes
 from deepgum.storage.disk import FULL
@@ -87,9 +87,9 @@ class Spool:
         """Return the number of parts that were written."""
         return self._parts
 
-    def residuals(self, targets: Targets, spikes: Spikes) -> Residuals:
+    def residuals(self, aside: Aside, spikes: Spikes) -> Residuals:
         """Return the residuals of all parts, for `LabelMixture.fit_batches`."""
-        return Residuals(self._batches, targets, spikes)
+        return Residuals(self._batches, aside, spikes)
 
     def pairs(self) -> tuple[Values, Values]:
         """Return the labels and predictions (n, d) of evenly spread rows, for the check of the predictions."""
@@ -118,20 +118,21 @@ class Residuals:
     ----------
     batches : callable
         Function without arguments that returns an iterator over the record batches of the spool.
-    targets : Targets
+    aside : Aside
+        Labels that are set aside; their residuals are NaN.
     spikes : Spikes
         Labels that are right without a density; their residuals are NaN.
     """
 
-    def __init__(self, batches: Callable[[], Iterator[pa.RecordBatch]], targets: Targets, spikes: Spikes) -> None:
-        self._batches, self._targets, self._spikes = batches, targets, spikes
+    def __init__(self, batches: Callable[[], Iterator[pa.RecordBatch]], aside: Aside, spikes: Spikes) -> None:
+        self._batches, self._aside, self._spikes = batches, aside, spikes
 
     def __iter__(self) -> Iterator[Values]:
         """Yield the residuals (b, d) of each part."""
         for batch in self._batches():
             given, predicted = _numbers(batch.column("given")), _numbers(batch.column("predicted"))
-            residuals = self._targets.residuals(given, predicted)
-            yield self._spikes.others(residuals, given, predicted, self._targets.partition)
+            targets, given = self._aside.targets, self._aside.without(given, predicted)
+            yield self._spikes.others(targets.residuals(given, predicted), given, predicted, targets.partition)
 
 
 def _record_batch(rows: Rows) -> pa.RecordBatch:

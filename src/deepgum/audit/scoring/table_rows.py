@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from deepgum.audit.scoring.ids import Digests
 from deepgum.audit.scoring.pairs import Pair, find_pairs
 from deepgum.data.columns import Columns, column_batches, column_names
 from deepgum.data.target_names import landmark_order
+from deepgum.data.visibility import says_labelled, visibility_columns, zero_rows
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture.partition import Groups
 
@@ -35,6 +36,8 @@ class Layout:
         The targets. The x and y of a landmark are next to each other.
     id, image, runs : str or None
         Column of ids, column of image files and column of runs; None if there is no such column.
+    visibilities : mapping of str to tuple of int
+        Columns in which 0 means that a landmark has no label, each with the positions of its x and y in `pairs`.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class Layout:
     id: str | None
     image: str | None
     runs: str | None = None
+    visibilities: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -84,7 +88,14 @@ class Layout:
             id = "id"
         pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image, runs) if name is not None])
         order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
-        return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image, runs)
+        pairs = pairs if order is None else tuple(pairs[place] for place in order)
+        places = {pair.target: place for place, pair in enumerate(pairs)}
+        visibilities = {
+            name: (places[x], places[y])
+            for name, (x, y) in visibility_columns(columns).items()
+            if says_labelled(name) and name not in places and x in places and y in places
+        }
+        return cls(path, pairs, id, image, runs, visibilities)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +106,17 @@ class Layout:
     def columns(self) -> list[str]:
         """All columns that are read, each column once."""
         named = [name for name in (self.id, self.image, self.runs) if name is not None]
-        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
+        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:]), *self.visibilities]))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """A sentence for the user about the columns of visibilities, if there are any."""
+        if not self.visibilities:
+            return ()
+        return (
+            f"A landmark with a 0 in its column of visibilities ({listing(list(self.visibilities))}) has no label. "
+            "Leave these columns out of the table to score all landmarks.",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +169,8 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
     for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
         predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
         given = np.stack([table.numbers(pair.target, missing=True) for pair in layout.pairs], axis=1)
+        for name, xy in layout.visibilities.items():
+            given[np.ix_(zero_rows(table, name), xy)] = np.nan
         _check_predictions(table, layout.pairs, given, predicted)
         images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
         names = images if layout.id is None else table.texts(layout.id)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deepgum._version import __version__
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.scoring.run_table import runs_worst_first
@@ -109,8 +110,8 @@ class Tally:
         Faults of the predictions; by default there is none.
     spikes : Spikes, optional
         Labels that are right without a density; by default there are none.
-    notices : sequence of str
-        Sentences on labels and predictions; see `deepgum.audit.notices`.
+    aside : Aside, optional
+        Labels that are set aside; by default there are none.
     unit : float
         Factor that converts residuals to the unit of the labels, for a typical sample.
     worst : int
@@ -125,15 +126,17 @@ class Tally:
         *,
         faults: Sequence[Fault | None] | None = None,
         spikes: Spikes | None = None,
-        notices: Sequence[str] = (),
+        aside: Aside | None = None,
         unit: float = 1.0,
         worst: int = 10,
     ) -> None:
         self._targets, self._posterior, self._reasons = targets, posterior, reasons
-        self._unit, self._most, self._notices = unit, worst, tuple(notices)
+        self._unit, self._most = unit, worst
         g = len(targets.partition)
         self._faults = tuple(faults) if faults is not None else (None,) * g
         self._spikes, self._settled = spikes, np.zeros(g, np.int64)
+        self._aside = Aside(targets) if aside is None else aside
+        self._marked, self._aside_counts = np.zeros(g, np.int64), np.zeros(len(self._aside), np.int64)
         self._samples, self._labels, self._flags = 0, np.zeros(g, np.int64), np.zeros(g, np.int64)
         self._right = np.zeros(g)
         self._kinds: Counter[str] = Counter()
@@ -142,12 +145,17 @@ class Tally:
         self._runs: list[RunSummary] = []
 
     def add(
-        self, labels: ScoredLabels, settled: NDArray[np.bool_] | None = None, level: RunLevel | None = None
+        self,
+        labels: ScoredLabels,
+        settled: NDArray[np.bool_] | None = None,
+        level: RunLevel | None = None,
+        marked: NDArray[np.bool_] | None = None,
     ) -> None:
         """Count the labels and flags of a batch.
 
         `settled` (n, g) are the labels that are right without a density. `level` is given if the runs of all samples
-        are known; then there is only one batch.
+        are known; then there is only one batch. `marked` (n, g) are the labels that are flagged because they may mark a
+        missing label.
         """
         if level is not None:
             self._status, self._changes = level.status, level.changes
@@ -157,9 +165,15 @@ class Tally:
             self._settled += settled.sum(axis=0)
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
         self._flags += labels.flags.sum(axis=0)
-        self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
+        flags = labels.flags
+        if self._aside:
+            self._aside_counts += self._aside.count(labels.given, labels.predicted)
+        if marked is not None:
+            flags = flags & ~marked
+            self._marked += marked.sum(axis=0)
+        self._right += np.where(flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judgeable = (place for place in labels.worst_first() if self._can_judge(place[1]))
+        judgeable = (place for place in labels.worst_first() if self._can_judge(place[1]) and flags[place])
         ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
         # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
@@ -209,25 +223,27 @@ class Tally:
             version=__version__,
             runs=tuple(self._runs[:MOST_RUNS]),
             n_runs=len(self._runs),
-            notices=(*provenance.notices, *self._notices),
+            notices=(*provenance.notices, *self._aside.sentences(self._aside_counts)),
         )
 
     def _share(self, groups: Sequence[GroupSummary]) -> Share | None:
         """Return the share of wrong labels over all groups whose share is known."""
         known = [group for group in groups if group.share is not None]
-        total = sum(group.labels for group in known)
+        total = sum(group.labels - group.marked for group in known)
         if not total:
             return None
         share = self._posterior.share
         if share is not None and not any(self._faults) and not any(self._changes):
             return share.of_part(1 - sum(group.settled for group in known) / total)
-        return Share.mean([group.share for group in known], [group.labels for group in known])
+        return Share.mean([group.share for group in known], [group.labels - group.marked for group in known])
 
     def _group(self, place: int) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit
         status, share = self._status[place], self._posterior.shares[place]
-        labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
-        fault, settled = self._faults[place], int(self._settled[place])
+        marked = int(self._marked[place])
+        # Labels that may mark a missing label count in no share.
+        labels, flags = int(self._labels[place]) - marked, int(self._flags[place]) - marked
+        fault, settled, right = self._faults[place], int(self._settled[place]), float(self._right[place])
         remark = "" if self._spikes is None else self._spikes.words(self._targets.partition[place], settled, labels)
         remark = " ".join(filter(None, (self._known_errors(place), remark)))
         if fault is not None:
@@ -239,8 +255,8 @@ class Tally:
         covariance = posterior.covariances[place].tolist()
         return GroupSummary(
             name=self._targets.group_names[place],
-            labels=labels,
-            flags=flags,
+            labels=labels + marked,
+            flags=flags + marked,
             expected_false_flags=right,
             share=share,
             status=status.name,
@@ -253,6 +269,7 @@ class Tally:
                 heavy_tails=posterior.has_heavy_tails(place),
                 fault=fault,
                 settled=settled,
+                marked=marked,
                 remark=remark,
             ),
             prior=posterior.prior(place),
@@ -265,6 +282,7 @@ class Tally:
             density=TabulatedDensity.of(posterior.density(place), len(self._targets.partition[place])),
             fault="" if fault is None else fault.kind.name,
             settled=settled,
+            marked=marked,
         )
 
     def _known_errors(self, place: int) -> str:

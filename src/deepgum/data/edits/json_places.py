@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Place", "items", "member", "members", "whole"]
+from deepgum.data.edits.texts import Edit
+
+__all__ = ["Place", "items", "member", "members", "removals", "whole"]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
@@ -66,6 +68,23 @@ def items(text: str, start: int) -> Iterator[Place]:
         value = _value(text, place)
         yield value
         place = _after(text, value.end)
+
+
+def removals(places: Sequence[Place], dropped: Collection[int]) -> list[Edit]:
+    """Return the edits that remove items of an array, with their commas. `dropped` has the numbers of the items.
+
+    Examples
+    --------
+    >>> from deepgum.data.edits.texts import edited
+    >>> text = "[1, 2, 3, 4]"
+    >>> [edited(text, removals(list(items(text, 0)), dropped)) for dropped in ([0, 1], [1, 3], [0, 1, 2, 3])]
+    ['[3, 4]', '[1, 3]', '[]']
+    """
+    first = next((number for number in range(len(places)) if number not in dropped), len(places))
+    if first == len(places):
+        return [(places[0].start, places[-1].end, "")] if places else []
+    edits = [(places[number].start, places[number + 1].start, "") for number in range(first)]
+    return edits + [(places[number - 1].end, places[number].end, "") for number in sorted(dropped) if number > first]
 
 
 def _value(text: str, place: int) -> Place:

@@ -69,7 +69,8 @@ class Dataset(ABC):
     options : mapping of str to value
         Settings that only this data set has, with their defaults (str, bool, int, float, list or dict).
     choices : mapping of str to sequence of str
-        Valid values of an option, by the name of the option. Options that are not listed may have any value.
+        Valid texts of an option, by the name of the option. Options that are not listed may have any value. An option
+        of another type, such as a list, may also be one of its texts.
     label_options : tuple of str
         Options that determine where the labels are and how the samples are named. A patch (a file of corrected labels)
         stores these options.
@@ -141,7 +142,10 @@ class Dataset(ABC):
         InvalidParameterError, InvalidDataError
             If there are too few samples for the split. For further reasons, see `pool`.
         """
-        pool = self.pool(request, seed)
+        return self.split(self.pool(request, seed), request, seed)
+
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide all samples for training, validation and test; see `load`."""
         if pool.parts is not None:
             return cut(pool, by_parts(pool, seed), request, seed)
         if self.folds:
@@ -219,11 +223,19 @@ class Dataset(ABC):
         for name, value in options.items():
             check_choice("options", name, self.options)
             kind = type(self.options[name])
-            if type(value) is not kind and not (kind is float and type(value) is int):
+            named = name in self.choices and type(value) is str
+            if type(value) is not kind and not (kind is float and type(value) is int) and not named:
                 raise InvalidParameterError(f"options.{name}", _EXPECTED.get(kind, f"a {kind.__name__}"), value)
-            if name in self.choices:
+            if named or (name in self.choices and kind is str):
                 check_choice(f"options.{name}", value, self.choices[name])
         return {**self.options, **options}
+
+    def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with which labels are found again, for the patches of an audit. By default all options.
+
+        A data set whose options may have patterns of names returns the names that they mean for the data in `path`.
+        """
+        return dict(options)
 
     def check(self, parameter: str) -> None:
         """Check that the attributes of the data set have valid values.

@@ -98,6 +98,8 @@ class Coco(KeypointFile):
     options = MappingProxyType({**KeypointFile.options, "category": ""})
     label_options = ("category",)
     annotations = CocoAnnotations
+    content = "COCO keypoints"
+    output = "RESULTS.json"
 
     def detect(self, path: Path) -> bool:
         """Return whether the path is a JSON file that begins like a COCO file."""

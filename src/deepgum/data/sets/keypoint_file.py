@@ -30,6 +30,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
+from deepgum.data.swap_pairs import SWAPS, swap_pairs_of
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["KeypointAnnotations", "KeypointFile", "NewPoint"]
@@ -91,6 +92,12 @@ class KeypointFile(Dataset):
     ----------
     annotations : class
         The subclass of `KeypointAnnotations` that writes files of this format.
+    content : str
+        What a file of this format has, for messages: "labels of DeepLabCut".
+    output : str
+        The name of a file of predictions in an example of a command.
+    has_own_predictions : bool
+        Whether a file may have the predictions of a model beside the labels.
 
     Options
     -------
@@ -108,9 +115,13 @@ class KeypointFile(Dataset):
     groups = "landmark"
     measure = Measure("of the crop's side")
     options = MappingProxyType({"images": "", "swap_pairs": [], "apply_orientation": False})
-    local_options = ("images",)
+    choices = MappingProxyType({"swap_pairs": SWAPS})
+    local_options: ClassVar[tuple[str, ...]] = ("images",)
 
     annotations: ClassVar[type[KeypointAnnotations]]
+    content: ClassVar[str] = "keypoints"
+    output: ClassVar[str] = "PREDICTIONS"
+    has_own_predictions: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
@@ -135,7 +146,7 @@ class KeypointFile(Dataset):
                 "data", f"a file of keypoints ({self.name})", str(path), "There is no such path."
             )
         found = self.read(path, options)
-        pairs = options.get("swap_pairs") or found.swap_pairs
+        pairs = swap_pairs_of(options.get("swap_pairs") or (), found.targets) or found.swap_pairs
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
 

@@ -9,12 +9,17 @@ from types import MappingProxyType
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.cacd import Cacd
 from deepgum.data.sets.coco import Coco
+from deepgum.data.sets.deeplabcut import DeepLabCut
 from deepgum.data.sets.digits import Digits
 from deepgum.data.sets.fld import Fld
 from deepgum.data.sets.head_pose import HeadPose
+from deepgum.data.sets.label_studio import LabelStudio
 from deepgum.data.sets.lfw_net import LfwNet
 from deepgum.data.sets.mcgill import McGill
+from deepgum.data.sets.pts import PtsFolder
+from deepgum.data.sets.sleap import Sleap
 from deepgum.data.sets.table import TableFile
+from deepgum.data.sets.ultralytics import Ultralytics
 from deepgum.data.sets.utkface import UtkFace
 from deepgum.errors import InvalidParameterError
 from deepgum.plugins import is_path, reference, resolve
@@ -32,6 +37,11 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         "head-pose": HeadPose(),
         "table": TableFile(),
         "coco": Coco(),
+        "deeplabcut": DeepLabCut(),
+        "sleap": Sleap(),
+        "label-studio": LabelStudio(),
+        "ultralytics": Ultralytics(),
+        "pts": PtsFolder(),
     }
 )
 """The data sets of the package, by name."""

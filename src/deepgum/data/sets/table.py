@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from deepgum.checks import check_choice, check_count
-from deepgum.data.columns import Columns, read_columns
+from deepgum.data.columns import Columns, column_names, read_columns
+from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
@@ -27,7 +28,9 @@ from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.base import Dataset, check_texts
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.request import Request
+from deepgum.data.sets.request import Request, Subset
+from deepgum.data.sets.table_columns import TableColumns
+from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
@@ -50,7 +53,7 @@ def load_table(
     image_size: int = 64,
     colour: bool = True,
     landmarks: bool = False,
-    swap_pairs: Sequence[tuple[int, int]] | None = None,
+    swap_pairs: Swap | None = None,
     mirror: str | None = None,
     apply_orientation: bool = False,
     skip_missing: bool = False,
@@ -66,12 +69,15 @@ def load_table(
         A Parquet file (``.parquet``) or a CSV file. A CSV file is text in UTF-8 with comma, semicolon or tab between
         cells. The first line has the names of the columns.
     targets : sequence of str
-        Names of the columns of labels, one column of numbers per coordinate. An empty cell is a missing label.
+        Names of the columns of labels, one column of numbers per coordinate. An empty cell is a missing label. A text
+        may name several columns: ``"kp_*"``, or a range in the order of the table, ``"x1-y68"``. With `landmarks`,
+        columns of visibilities beside x and y (v1, nose_visibility) are no targets: a landmark with visibility 0 is
+        missing.
     image : str, optional
         Name of the column of image files. The input is the smallest square around the whole image.
     features : sequence of str, optional
-        Names of the columns of features, if the inputs are not images. These columns hold numbers, and no number may be
-        missing.
+        Names of the columns of features, if the inputs are not images, with patterns and ranges as in `targets`. These
+        columns hold numbers, and no number may be missing.
     part : str, optional
         Name of the column with the part of each sample. The words in this column must be keys of `PART_NAMES`.
     keep_together : str, optional
@@ -92,10 +98,10 @@ def load_table(
         (0, 0) is the upper left corner of the image (see `deepgum.data.crops`). Landmarks are converted to fractions of
         the longer side of the image. Errors are in the same unit, because the normaliser is 1. Other targets stay
         unchanged.
-    swap_pairs : sequence of (int, int), optional
-        Only with `landmarks`: pairs of landmarks, counted from 0, that change places when an image is mirrored. An
-        empty sequence means that images may be mirrored and that no landmarks change places. By default images are not
-        mirrored.
+    swap_pairs : sequence of (int, int) or str, optional
+        Only with `landmarks`: pairs of landmarks, counted from 0, that change places when an image is mirrored; "auto"
+        for the pairs whose names differ in left and right; or a scheme, "300w-68" or "coco-17". An empty sequence means
+        that images may be mirrored and that no landmarks change places. By default images are not mirrored.
     mirror : {"keep"}, optional
         Only without `landmarks`: "keep" means that images may be mirrored, and that mirroring does not change the
         targets (ages). By default images are not mirrored.
@@ -135,11 +141,13 @@ def load_table(
     """
     file = Path(path)
     _check_columns(targets, features, image)
-    rule = _mirror_rule(len(targets), landmarks, swap_pairs, mirror, images=image is not None)
     check_count("image_size", image_size, least=8)
     named = [name for name in (image, part, keep_together, id) if name is not None]
-    table = read_columns(file, dict.fromkeys([*targets, *(features or ()), *named]))
-    labels = np.stack([table.numbers(name, missing=True) for name in targets], axis=1)
+    roles = TableColumns.of(column_names(file), targets, features or (), landmarks=landmarks, others=named)
+    targets, features = roles.targets, features and roles.features
+    rule = _mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
+    table = read_columns(file, dict.fromkeys([*roles.all, *named]))
+    labels, notices = roles.labels(table), roles.notices(table)
     parts = None if part is None else _parts(table, part)
     clusters = None if keep_together is None else table.texts(keep_together)
     if keep_together is not None and parts is not None:
@@ -153,13 +161,14 @@ def load_table(
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
         )
-        return Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
+        pool = Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
+        return pool.with_notices(notices, stacklevel=3)
     assert image is not None
     names = [name.replace("\\", "/") for name in table.texts(image)]
     ids = row_ids(table, id, names)
     if clusters is None and len(set(names)) < len(names):
         clusters = names
-    return load_whole_images(
+    pool = load_whole_images(
         file.parent if root is None else Path(root),
         names,
         labels,
@@ -178,7 +187,9 @@ def load_table(
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
+        stacklevel=4,
     )
+    return pool.with_notices(notices, stacklevel=3)
 
 
 def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None) -> None:
@@ -187,18 +198,16 @@ def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image
             raise InvalidParameterError(parameter, "a list of one or more columns, each once", names)
     if (image is None) == (features is None):
         raise InvalidParameterError("image, features", "either `image` or `features`, not both", (image, features))
-    both = [name for name in features or () if name in targets]
-    if both:
-        raise InvalidParameterError("features", "columns that are not targets", both)
 
 
 def _mirror_rule(
-    d: int, landmarks: bool, swap_pairs: Sequence[tuple[int, int]] | None, mirror: str | None, *, images: bool
+    targets: Sequence[str], landmarks: bool, swap_pairs: Swap | None, mirror: str | None, *, images: bool
 ) -> Mirror | None:
     """Return the change of d targets when an image is mirrored, or None if images must not be mirrored.
 
     Raise an error if the options contradict each other.
     """
+    d = len(targets)
     if not images and (landmarks or mirror is not None):
         raise InvalidParameterError("landmarks, mirror", "left out if inputs are not images", (landmarks, mirror))
     if landmarks and d % 2:
@@ -211,9 +220,9 @@ def _mirror_rule(
         return Mirror(tuple(range(d)), (1.0,) * d, (0.0,) * d)
     if swap_pairs is None:
         return None
-    if not landmarks or not all(_is_pair(pair) for pair in swap_pairs):
+    if not landmarks or not (isinstance(swap_pairs, str) or all(_is_pair(pair) for pair in swap_pairs)):
         raise InvalidParameterError("swap_pairs", "pairs of whole numbers, with targets that are landmarks", swap_pairs)
-    return Mirror.landmarks(swap_pairs, d // 2)
+    return Mirror.landmarks(swap_pairs_of(swap_pairs, targets), d // 2)
 
 
 def _is_pair(pair: object) -> bool:
@@ -302,7 +311,7 @@ class TableFile(Dataset):
             "root": "",
         }
     )
-    choices = MappingProxyType({"mirror": ("", "keep", "landmarks")})
+    choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS})
     label_options = ("targets", "image", "id")
     local_options = ("root",)
 
@@ -323,6 +332,12 @@ class TableFile(Dataset):
             raise InvalidParameterError("data.folder", expected, str(request.path))
         return load_table(request.path, **columns)
 
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide the samples; see `Dataset.load`. Parts of the table that share an image are an error."""
+        if pool.parts is not None and pool.data.pictures is not None:
+            check_parts(pool.data.pictures, pool.data.ids, pool.parts, request.path.name)
+        return super().split(pool, request, seed)
+
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
         """Return all rows of the table. The options `part` and `keep_together` are ignored."""
         options = {**request.options, "part": "", "keep_together": ""}
@@ -340,20 +355,38 @@ class TableFile(Dataset):
         InvalidParameterError, InvalidDataError
             If there is no such file or column, or a cell is not a number.
         """
-        targets, image, column = tuple(options["targets"]), options["image"] or None, options["id"] or None
+        image, column = options["image"] or None, options["id"] or None
         if not path.is_file():
             raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
-        table = open_table(path, [*targets, *filter(None, (image, column))])
+        roles = self._roles(path, options)
+        table = open_table(path, [*roles.targets, *roles.named, *filter(None, (image, column))])
         columns = table.columns
         files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
         ids = row_ids(columns, column, files or [path.stem] * len(columns))
         return TableAnnotations(
             source=path,
             ids=tuple(ids),
-            names=targets,
-            values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
+            names=roles.targets,
+            values=roles.labels(columns),
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
+        )
+
+    def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with names of columns in place of patterns, and pairs in place of the name of a scheme."""
+        roles, swap = self._roles(path, options), options["swap_pairs"]
+        pairs = swap_pairs_of(swap, roles.targets) if isinstance(swap, str) and swap else swap
+        settled = {"targets": list(roles.targets), "features": list(roles.features)}
+        return {**options, **settled, "swap_pairs": [list(pair) for pair in pairs]}
+
+    def _roles(self, path: Path, options: Mapping[str, Any]) -> TableColumns:
+        others = [options[name] for name in ("image", "part", "keep_together", "id") if options.get(name)]
+        return TableColumns.of(
+            column_names(path),
+            options["targets"],
+            options.get("features", ()),
+            landmarks=bool(options.get("landmarks")),
+            others=others,
         )
 
     def has_images(self, options: Mapping[str, Any]) -> bool:

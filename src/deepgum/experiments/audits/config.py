@@ -203,7 +203,8 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     dataset = get_dataset(values["data"].get("name", DataConfig.name), "data.name")
     if "swap_pairs" in columns:
         options = values["data"]["options"]
-        options["swap_pairs"] = [list(pair) for pair in columns["swap_pairs"]]
+        swap = columns["swap_pairs"]
+        options["swap_pairs"] = swap if isinstance(swap, str) else [list(pair) for pair in swap]
         if "mirror" in dataset.options:
             options["mirror"] = "landmarks"
     try:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import are_copies, conflicts, content_groups, rare_conflicts
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
 from deepgum.data.content import Content
@@ -52,6 +53,8 @@ class AuditData:
         Numbers that convert predictions to the unit of the files: ``offset + scale * prediction``.
     source : DataSource
     targets : Targets
+    aside : Aside
+        Labels that are set aside before the training; they are missing in `pool`.
     copies : tuple of tuples of int
         Row numbers of samples with equal inputs. There is one tuple for each set of equal samples. Empty if features
         are too coarse to tell samples apart.
@@ -73,6 +76,7 @@ class AuditData:
     scale: Values
     source: DataSource
     targets: Targets
+    aside: Aside
     copies: tuple[tuple[int, ...], ...]
     conflicts: tuple[tuple[str, ...], ...]
     left_out: Mapping[str, str]
@@ -117,7 +121,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         # The report lists the omitted samples, so the warnings are not needed.
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
-    annotations = None
+    annotations, options = None, run.data.options
+    if run.data.folder is not None:
+        options = dataset.settled_options(run.data.folder, options)
     if run.data.folder is not None and dataset.has_label_files:
         annotations = dataset.labels(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
@@ -143,6 +149,10 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     )
     if targets.periods is not None:
         data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
+    aside = Aside.of_labels(given, targets)
+    if aside:
+        unknown = torch.from_numpy(np.isnan(aside.without(given)))
+        data = data.with_targets(torch.where(unknown, torch.nan, data.targets))
     if data.pictures is not None:
         cache = default_cache_dir() if run.data.cache_dir is None else run.data.cache_dir
         data = replace(data, pictures=data.pictures.hashed(cache))
@@ -153,7 +163,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     source = DataSource(
         name=run.data.name,
         path="" if run.data.folder is None else str(run.data.folder.resolve()),
-        options=run.data.options,
+        options=options,
         root="" if data.pictures is None else str(data.pictures.folder.resolve()),
         landmarks=landmarks,
         unit=targets.unit,
@@ -167,6 +177,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         scale=scale,
         source=source,
         targets=targets,
+        aside=aside,
         copies=copies,
         conflicts=conflicting if data.inputs.ndim == 4 else rare_conflicts(conflicting, len(data.ids)),
         left_out=left_out,

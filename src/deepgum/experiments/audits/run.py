@@ -179,7 +179,7 @@ def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> Networ
 
 
 def _units(data: AuditData) -> LabelUnits:
-    return LabelUnits(data.given, data.targets, offset=data.offset, factor=data.scale)
+    return LabelUnits(data.aside.without(data.given), data.targets, offset=data.offset, factor=data.scale)
 
 
 def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
@@ -188,6 +188,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
     return OutOfFoldPredictions(
         data.targets,
         samples.ids,
+        data.given,
         _units(data),
         crossfit,
         evidence=Evidence(
@@ -198,6 +199,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
         ),
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
         runs=data.runs,
+        untaught=data.aside,
     )
 
 

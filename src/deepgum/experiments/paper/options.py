@@ -17,13 +17,14 @@ from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import PIXELS, Measure
 from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.data.sets.request import Request, Subset
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import InvalidParameterError, listing
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
 from deepgum.experiments.runs.config import ModelConfig
 from deepgum.mixture.partition import NAMES
 from deepgum.training import SGDOptions, get_method
 from deepgum.training.flat_options import key_options
+from deepgum.training.schedules import Interleaved
 
 __all__ = ["CompareOptions"]
 
@@ -114,6 +115,7 @@ class CompareOptions:
                 check(name, value)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameterError(name, "one or more values, each once", values)
+        self._check_budget()
         check_fraction("missing", self.missing, open_above=True)
         if self.pixels and not source.measure.landmarks:
             raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are not landmarks.")
@@ -128,6 +130,22 @@ class CompareOptions:
         if self.groups is not None:
             check_choice("groups", self.groups, NAMES)
 
+    def _check_budget(self) -> None:
+        """Refuse a patience that would stop some methods early and others not."""
+        sgd = self.sgd
+        if sgd.is_constant or sgd.stops_after >= sgd.epochs_max:
+            return
+        chosen = {name: get_method(name).options for name in self.methods}
+        never = [name for name, options in chosen.items() if options and isinstance(options.schedule, Interleaved)]
+        others = [name for name in self.methods if name not in never]
+        if never and others:
+            hint = (
+                f"With the schedule {sgd.schedule!r}, {listing(never)} trains for all epochs, and {listing(others)} "
+                "would stop earlier."
+            )
+            expected = f"left out, or at least {sgd.epochs_max} epochs, so that all methods have the same budget"
+            raise InvalidParameterError("patience", expected, sgd.patience, hint)
+
     @cached_property
     def source(self) -> Dataset:
         """The data set object that `dataset` names."""
@@ -138,7 +156,7 @@ class CompareOptions:
         """The settings that are the same for all runs and that change the results. The file `config.json` holds these
         settings.
         """
-        sgd = asdict(self.sgd)
+        sgd = self.sgd.effective
         # A comparison may be resumed on another device. Each record has the device of its run.
         del sgd["device"]
         return {

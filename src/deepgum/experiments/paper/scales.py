@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -88,7 +88,7 @@ class Scale:
         values["frozen trunk kept as"] = model.cache_dtype if model.frozen else "none"
         if model.name == "vgg16":
             values["width of fc6 and fc7"] = str(model.fc_width)
-        settings = {name.replace("_", " "): value for name, value in asdict(sgd).items() if name != "device"}
+        settings = {name.replace("_", " "): value for name, value in sgd.effective.items() if name != "device"}
         return {
             "width of fc6 and fc7": "none",
             **values,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from deepgum.data.archives import read_archive
+from deepgum.data.column_patterns import find_columns
 from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
 from deepgum.data.image_reading import ImageReading
@@ -132,7 +133,8 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     InvalidParameterError, InvalidDataError
         If there is not exactly one table or .npz file, or if the file cannot be read.
     """
-    columns: list[str] = config.data.options.get("features") or []
+    options = config.data.options
+    columns: list[str] = options.get("features") or []
     kinds = ((*TABLES, ".npz") if columns else (".npz",)) if len(inputs) == 1 else ()
     path = inputs[0]
     if path.suffix.lower() not in kinds or path.is_dir():
@@ -141,6 +143,8 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         raise InvalidParameterError("inputs", expected, ", ".join(str(path) for path in inputs))
     if path.suffix.lower() in TABLES:
         id_column = _id_column(path, config)
+        others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
+        columns = find_columns("features", columns, column_names(path), exclude=others)
         cells = read_columns(path, dict.fromkeys([*columns, *([id_column] if id_column else [])]))
         features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))

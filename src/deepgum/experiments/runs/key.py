@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from deepgum.storage.hashes import Stamp, file_sha256
 from deepgum.storage.upgrade import original_options
 from deepgum.training.flat_options import key_options
+from deepgum.training.schedules import Interleaved
+from deepgum.training.sgd_options import PATIENCE
 
 if TYPE_CHECKING:
     from deepgum.experiments.runs.config import ModelConfig, RunConfig
@@ -40,6 +42,7 @@ def key_of(config: RunConfig) -> str:
         for key in keys:
             mapping[section].pop(key, None)
     mapping["data"] = _data(config, mapping["data"])
+    mapping["training"]["patience"] = _patience(config)
     mapping["method"] = {"name": config.method.name, "groups": config.groups, "options": _options(config)}
     if not (config.model.frozen and config.model.cache):
         # Without a cache, the number format of the cache has no effect.
@@ -68,6 +71,14 @@ def _options(config: RunConfig) -> dict[str, Any]:
     chosen = config.method.chosen()
     options = {} if chosen is None else key_options(chosen)
     return {name: value for name, value in options.items() if name != "groups" and value is not None}
+
+
+def _patience(config: RunConfig) -> int:
+    """Return the patience for the key. Where patience has no effect, its default is that of version 0.1.0."""
+    chosen, training = config.method.chosen(), config.training
+    if training.patience is None and chosen is not None and isinstance(chosen.schedule, Interleaved):
+        return PATIENCE
+    return training.stops_after
 
 
 def weights_digest(model: ModelConfig) -> str:

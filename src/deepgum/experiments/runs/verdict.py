@@ -72,7 +72,7 @@ _WHY = {
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
         "most training residuals are almost zero. The network has learned its labels by heart, or labels are copies. "
-        "Stop earlier (training.patience), or use a smaller network."
+        "Train for fewer epochs (training.epochs_max), or use a smaller network."
     ),
     MixtureStatus.TOO_FEW_SAMPLES: "there are too few training labels for a mixture.",
 }

@@ -157,7 +157,7 @@ def run_sgd(
     with seeded(generator.initial_seed() + round + _SEED_STEP * processes.rank, device):
         if kept is not None:
             machinery.load_state_dict(kept["machinery"])
-        while epoch < most and epoch - max(best.epoch, epochs_min) < options.patience:
+        while epoch < most and epoch - max(best.epoch, epochs_min) < options.stops_after:
             epoch += 1
             began = time.perf_counter()
             batch_loss = objective(epoch)

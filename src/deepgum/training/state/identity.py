@@ -49,7 +49,7 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
         "options": None if options is None else options.to_mapping(),
         "loss": repr(loss),
         # A training may resume on another device.
-        "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
+        "sgd": {name: value for name, value in training.sgd.effective.items() if name != "device"},
         "seed": training.seed,
         "network": {
             "kind": type(model).__qualname__,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from deepgum.audit.notices.aside import Aside
 from deepgum.audit.reasons import Evidence, all_reasons
 from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predictions, the_only
 from deepgum.audit.scoring.tally import Provenance
@@ -31,7 +32,7 @@ class Fixed:
     def n_batches(self):
         return len(self.parts)
 
-    fit_share, spikes = 0, None
+    fit_share, spikes, aside = 0, None, Aside(TARGETS)
 
     def sample(self):
         return tuple(np.concatenate([getattr(part, name) for part in self.parts]) for name in ("given", "predicted"))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from deepgum.audit.scoring.score_file import score_file
-from deepgum.audit.scoring.score_keypoints import is_keypoint_file, score_keypoints
+from deepgum.audit.scoring.score_keypoints import keypoint_format, score_keypoints
+from deepgum.data.sets.registry import get_dataset
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 
 NAMES = ["left_eye", "right_eye", "nose", "tail"]
@@ -136,8 +137,8 @@ def test_predictions_that_say_nothing_are_refused(write: Callable[[Any, Any], tu
 
 def test_each_kind_of_file_has_its_options(write: Callable[[Any, Any], tuple[Path, Path]], tmp_path: Path) -> None:
     labels, results = write(*made(SIZES[:60]))
-    assert is_keypoint_file(labels)
-    assert not is_keypoint_file(results)
+    assert keypoint_format(labels) is get_dataset("coco")
+    assert keypoint_format(results) is None
     (tmp_path / "table.csv").write_text("y,pred_y\n" + "".join(f"{i},{i + i % 3 / 10}\n" for i in range(40)))
     assert score_file(tmp_path / "table.csv", columns={"unit": "years"}).summary.data.unit == "years"
     assert score_file(labels, results, options={"category": "cat"}).summary.data.name == "coco"

@@ -187,6 +187,96 @@ def coco(root: Path) -> Small:
     return Small("coco", root / "annotations.json", 30, tuple(names), broken="annotations.json")
 
 
+def points_of(index: int) -> list[tuple[float, float]]:
+    """Three points of sample `index` in an image of 64 x 64 pixels; the numbers have exact fractions."""
+    return [(20.5 + index % 7, 12.25 + index), (34.5 + index % 5, 14.75 + index), (28.5, 20.0 + index)]
+
+
+PARTS_OF_MOUSE = ["nose", "left_ear", "right_ear"]
+
+
+def deeplabcut(root: Path) -> Small:
+    """Thirty frames of two videos; the right ear of every third frame has no label."""
+    images = [f"labeled-data/video{index % 2}/img{index:03d}.png" for index in range(30)]
+    columns = [(part, axis) for part in PARTS_OF_MOUSE for axis in "xy"]
+    lines = ["scorer" + ",ada" * 6, ",".join(["bodyparts", *(part for part, _ in columns)])]
+    lines.append(",".join(["coords", *(axis for _, axis in columns)]))
+    for index, name in enumerate(images):
+        picture(root / name, 8 * index, (64, 64))
+        cells = [str(value) for point in points_of(index) for value in point]
+        lines.append(",".join([name, *cells[:4], *(["", ""] if index % 3 == 0 else cells[4:])]))
+    (root / "CollectedData_ada.csv").write_text("\n".join(lines) + "\n")
+    return Small("deeplabcut", root / "CollectedData_ada.csv", 30, tuple(images), broken="CollectedData_ada.csv")
+
+
+def sleap(root: Path) -> Small:
+    """Thirty image files, each with an instance of the user and one of a model."""
+    sio = pytest.importorskip("sleap_io")
+    images = [f"{'ab'[index % 2]}/{index:03d}.png" for index in range(30)]
+    for index, name in enumerate(images):
+        picture(root / name, 8 * index, (64, 64))
+    skeleton = sio.Skeleton(list(PARTS_OF_MOUSE), edges=[("nose", "left_ear"), ("nose", "right_ear")])
+    video = sio.Video.from_filename([str(root / name) for name in images])
+    frames = []
+    for index in range(30):
+        points = np.array(points_of(index))
+        predicted = sio.PredictedInstance.from_numpy(points + 0.25, skeleton=skeleton, score=0.9)
+        points[2] = np.nan if index % 3 == 0 else points[2]
+        user = sio.Instance.from_numpy(points, skeleton=skeleton)
+        frames.append(sio.LabeledFrame(video=video, frame_idx=index, instances=[user, predicted]))
+    sio.Labels(frames).save(str(root / "labels.slp"))
+    return Small("sleap", root / "labels.slp", 30, tuple(images), broken="labels.slp")
+
+
+def label_studio(root: Path) -> Small:
+    """Thirty tasks; the right ear of every third one has no region."""
+    images, tasks = [f"images/{index:03d}.png" for index in range(30)], []
+    for index, name in enumerate(images):
+        picture(root / name, 8 * index, (100, 100))
+        size = {"original_width": 100, "original_height": 100, "image_rotation": 0}
+        regions = [
+            {"id": f"{index}-{part}", "type": "keypointlabels", "value": {"x": x, "y": y, "keypointlabels": [part]}}
+            | size
+            for part, (x, y) in zip(PARTS_OF_MOUSE, points_of(index), strict=True)
+        ][: 2 if index % 3 == 0 else 3]
+        data = {"image": f"/data/local-files/?d={name}"}
+        tasks.append({"id": index, "data": data, "annotations": [{"id": 100 + index, "result": regions}]})
+    (root / "export.json").write_text(json.dumps(tasks, indent=1))
+    return Small("label-studio", root / "export.json", 30, tuple(images), broken="export.json")
+
+
+def ultralytics(root: Path) -> Small:
+    """Thirty images in two parts; the third point of every third image has no label."""
+    pytest.importorskip("yaml")
+    images = []
+    for index in range(30):
+        part = "train" if index < 25 else "test"
+        images.append(f"images/{part}/{index:03d}.png")
+        picture(root / images[-1], 8 * index, (64, 64))
+        numbers = [0, 0.5, 0.5, 0.75, 0.75]
+        for place, (x, y) in enumerate(points_of(index)):
+            numbers += [0, 0, 0] if place == 2 and index % 3 == 0 else [x / 64, y / 64, 2]
+        labels = root / f"labels/{part}/{index:03d}.txt"
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text(" ".join(map(str, numbers)) + "\n")
+    lines = ["train: images/train", "test: images/test", "kpt_shape: [3, 3]", "flip_idx: [0, 2, 1]"]
+    (root / "data.yaml").write_text("\n".join([*lines, "names: {0: mouse}"]) + "\n")
+    sizes = {"validation_size": 2, "test_size": 3}
+    return Small("ultralytics", root, 30, tuple(images), broken="data.yaml", settings=sizes)
+
+
+def pts(root: Path) -> Small:
+    """Thirty images with three landmarks in two folders."""
+    images = []
+    for index in range(30):
+        images.append(f"{'ab'[index // 15]}/{index:03d}.png")
+        picture(root / images[-1], 8 * index, (64, 64))
+        lines = [f"{x:.6f} {y:.6f}" for x, y in points_of(index)]
+        text = "\n".join(["version: 1", "n_points:  3", "{", *lines, "}"]) + "\n"
+        (root / images[-1]).with_suffix(".pts").write_text(text)
+    return Small("pts", root, 30, tuple(images), broken="a/003.pts")
+
+
 MAKERS: Mapping[str, Callable[[Path], Small]] = {
     "lfw-net": lfw_net,
     "digits": digits,
@@ -197,6 +287,11 @@ MAKERS: Mapping[str, Callable[[Path], Small]] = {
     "head-pose": head_pose,
     "table": table,
     "coco": coco,
+    "deeplabcut": deeplabcut,
+    "sleap": sleap,
+    "label-studio": label_studio,
+    "ultralytics": ultralytics,
+    "pts": pts,
 }
 
 
@@ -222,6 +317,6 @@ IMAGES = [name for name, dataset in DATASETS.items() if dataset.needs_folder and
 small = fixture_over(list(DATASETS))
 on_disk = fixture_over([name for name, dataset in DATASETS.items() if dataset.needs_folder])
 with_images = fixture_over(IMAGES)
-with_list = fixture_over([name for name in IMAGES if name != "utkface"])  # it has no list
+with_list = fixture_over([name for name in IMAGES if name not in ("utkface", "ultralytics")])  # they have no list
 with_folds = fixture_over([name for name, dataset in DATASETS.items() if dataset.folds])
 with_labels = fixture_over([name for name, dataset in DATASETS.items() if dataset.has_label_files])

@@ -15,6 +15,7 @@ from PIL import Image
 
 from deepgum.data.columns import read_columns
 from deepgum.data.pool import Pool
+from deepgum.data.sets.request import Request, Subset
 from deepgum.data.sets.table import TableFile, load_table
 from deepgum.errors import (
     DeepGUMWarning,
@@ -410,6 +411,35 @@ def test_without_parts_a_tenth_validates_and_a_fifth_is_tested_on(make_small: An
     assert [len(part) for part in load_small(make_small, keep_together="")] == [28, 4, 8]
     subset = make_small("table").load(validation_size=6, test_size=10)
     assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [24, 6, 10]
+
+
+def split_of(table: Path, rows: list[tuple[Any, ...]], **options: Any) -> Subset:
+    """Split a table of distinct images; the images of `rows` are made unless they exist."""
+    for number, (name, *_) in enumerate(rows):
+        if not (file := table.parent / name).exists():
+            Image.new("RGB", (12, 12), (number, 9 * number, 100)).save(file)
+    request = Request(
+        folder=write(table, rows), image_size=16, cache_dir=table.parent / "cache",
+        options=TableFile().check_options({"image": "image", "targets": ["age"], "part": "split", **options}),
+    )  # fmt: skip
+    return TableFile().load(request, seed=0)
+
+
+def test_an_image_in_two_parts_is_refused_under_one_name_and_as_a_copy(table: Path) -> None:
+    rows = [(f"photos/{part}{i}.png", i, part, f"who{i}{part}") for part in ("train", "val", "test") for i in range(3)]
+    subset = split_of(table, rows)
+    assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [3, 3, 3]
+    # The same file, although the persons differ.
+    twice = [*rows, (rows[0][0], 40, "test", "eve")]
+    for options in ({}, {"keep_together": "person"}):
+        with pytest.raises(InvalidDataError, match=r"photos/train0.png:line 2' \(train\) and '.*:line 11' \(test\)"):
+            split_of(table, twice, **options)
+    split_of(table, [*rows, (rows[0][0], 40, "train", "eve")])
+    # A copy under another name.
+    (table.parent / "photos/copy.png").write_bytes((table.parent / rows[4][0]).read_bytes())
+    with pytest.raises(InvalidDataError, match=r"'photos/val1.png' \(validation\) and 'photos/copy.png' \(train\)"):
+        split_of(table, [*rows, ("photos/copy.png", 1, "train", "eve")])
+    split_of(table, [*rows, ("photos/copy.png", 1, "val", "eve")])
 
 
 @pytest.mark.parametrize("column", ["", "who"])

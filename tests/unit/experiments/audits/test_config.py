@@ -67,7 +67,7 @@ def test_a_data_set_is_known_by_its_files(tmp_path, files, name):
 
 
 def test_a_folder_that_is_not_known_is_refused_with_what_to_say(tmp_path):
-    with pytest.raises(InvalidParameterError, match=r"`data` should be a table.*--dataset: cacd, fld.*utkface"):
+    with pytest.raises(InvalidParameterError, match=r"`data` should be a table.*--dataset: cacd, .*fld.*utkface"):
         config_of(tmp_path, {}, {})
     assert config_of(tmp_path, {"data.name": "utkface"}, {}).run.data.name == "utkface"
 

@@ -269,6 +269,24 @@ def test_options_are_checked_at_the_door(change, message):
         replace(OPTIONS, **change)
 
 
+def test_all_methods_have_the_same_number_of_epochs(tmp_path):
+    """The validation score of random labels does not improve, so a method with patience would stop early."""
+    sgd = SGDOptions(schedule="one-cycle", epochs_max=7, learning_rate=1e-5)
+    options = replace(OPTIONS, noises=("l-ugo",), rates=(1.0,), methods=("l2", "cauchy", "deepgum"), sgd=sgd)
+    assert [record.epochs for record in compare(options, tmp_path)] == [7, 7, 7]
+    assert options.shared["patience"] == 7  # as in a comparison with this patience
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
+def test_a_patience_that_only_some_methods_follow_is_refused(schedule):
+    early = SGDOptions(schedule=schedule, epochs_max=20, patience=5)
+    with pytest.raises(InvalidParameterError, match=r"`patience` .* at least 20 epochs.* deepgum trains .* l2 would"):
+        replace(OPTIONS, sgd=early)
+    for fair in (replace(early, patience=20), replace(early, schedule="constant")):
+        replace(OPTIONS, sgd=fair)
+    replace(OPTIONS, methods=("l2", "cauchy", "deepgum-alternate"), sgd=early)  # all of them follow it
+
+
 def test_names_are_typed_errors():
     with pytest.raises(UnknownNameError):
         replace(OPTIONS, methods=("nothing like it",))

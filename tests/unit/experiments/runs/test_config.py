@@ -363,6 +363,26 @@ def test_a_default_and_the_same_value_written_out_are_one_run():
     assert changed("training", "weight_decay", 0).digest == RunConfig.from_mapping(DIGITS).digest
 
 
+@pytest.mark.parametrize(
+    ("method", "schedule", "same", "others"),
+    [
+        ("l2", "constant", 5, [4, 30]),
+        ("deepgum", "constant", 5, [4, 30]),
+        ("l2", "one-cycle", 30, [5, 29]),
+        ("deepgum-alternate", "one-cycle", 30, [5, 29]),
+        # Patience has no effect here, and the key is that of earlier versions, whose default was 5.
+        ("deepgum", "one-cycle", 5, [30]),
+    ],
+)
+def test_the_default_patience_is_one_run_with_the_patience_that_takes_effect(method, schedule, same, others):
+    def digest(**patience):
+        training = {"schedule": schedule, "epochs_max": 30, **patience}
+        return RunConfig.from_mapping({**DIGITS, "method": {"name": method}, "training": training}).digest
+
+    assert digest() == digest(patience=same)
+    assert not {digest(patience=other) for other in others} & {digest()}
+
+
 def test_numbers_of_a_cache_matter_where_there_is_one():
     models = [{"frozen": frozen, "cache": cache} for frozen in ("", "features.23") for cache in (True, False)]
     for model in models:

@@ -1,6 +1,7 @@
 """One run of SGD: its objective, its early stop, the returned weights and the checks."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def line(n=64, seed=0):
     return RegressionData.from_arrays(x, 2 * x + 1 + noise)
 
 
-def train(scores, *, patience=2, epochs_max=20, **keywords):
+def train(scores, *, patience=2, epochs_max=20, schedule="constant", **keywords):
     """Run SGD on a line, with validation scores from a list instead of from the data."""
     torch.manual_seed(0)
     model, history, weights = nn.Linear(1, 1), History(), []
@@ -38,7 +39,7 @@ def train(scores, *, patience=2, epochs_max=20, **keywords):
         weights.append(model.weight.item())
         return scores[len(weights) - 1]
 
-    options = SGDOptions(patience=patience, epochs_max=epochs_max, learning_rate=0.01)
+    options = SGDOptions(patience=patience, epochs_max=epochs_max, learning_rate=0.01, schedule=schedule)
     run = run_sgd(
         Training(model, line(), line(), L2(), options, seed=0),
         lambda _: Objective(L2()),
@@ -113,6 +114,21 @@ def test_the_start_can_be_the_best():
 def test_patience_waits_for_the_warm_up():
     run, *_ = train([1.0, 2, 3, 4, 5, 6, 7, 8], epochs_min=4)
     assert run.epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("schedule", "patience", "epochs"),
+    [("constant", None, 6), ("constant", 2, 3), ("cosine", None, 20), ("one-cycle", None, 20), ("one-cycle", 2, 3)],
+)
+def test_a_decreasing_rate_stops_early_only_where_it_is_asked_to(schedule, patience, epochs):
+    run, *_ = train([float(k) for k in range(20)], patience=patience, schedule=schedule)
+    assert (run.best_epoch, run.epochs) == (1, epochs)
+
+
+def test_the_default_patience_follows_a_change_of_the_epochs():
+    falling = SGDOptions(schedule="cosine", epochs_max=10)
+    assert replace(falling, epochs_max=30).stops_after == 30
+    assert replace(falling, schedule="constant").stops_after == 5
 
 
 def test_a_run_stops_after_the_maximum_number_of_epochs():
