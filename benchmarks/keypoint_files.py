@@ -6,7 +6,7 @@
 A tenth of the keypoints is moved by up to half of the box in x and in y. For each format:
 
 1. `deepgum audit FILE --images DIR` trains a small network in folds, and flags keypoints.
-2. The predictions of the audit, which are out of fold, are written to a file of predictions. `deepgum score` reads them.
+2. The predictions of the audit, which are out of fold, are written to a file; `deepgum score` reads it.
 3. All flags of the audit are decided: "fix" with the suggestion, "drop" without one. `deepgum review --export` writes a
    patch, and `deepgum apply` a new file.
 4. Another program reads the new file. It has to find the decided points, and all other points and bytes unchanged.

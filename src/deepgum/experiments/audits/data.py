@@ -133,7 +133,8 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     given = offset + scale * clean
     left_out: dict[str, str] = {}
     if annotations is not None:
-        given = annotations.values[[annotations.rows[name] for name in data.ids]]
+        rows, columns = [annotations.rows[name] for name in data.ids], annotations.columns(data.target_names)
+        given = annotations.values[np.ix_(rows, columns)]
         left_out = _left_out(annotations, whole)
     outlier = None
     if run.corruption.rate:
