@@ -64,6 +64,8 @@ _COLUMNS = (
     "id",
     "root",
     "apply_orientation",
+    "coordinates",
+    "box",
     "images",
     "category",
 )
@@ -77,7 +79,12 @@ _COLUMNS = (
 )
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
-@click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
+@click.option(
+    "--features",
+    callback=NAMES,
+    metavar="COLUMNS",
+    help="Columns of numbers or categories in a table, instead of images.",
+)
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help=SWAP)
 @click.option(
@@ -92,6 +99,12 @@ _COLUMNS = (
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
 @APPLY_ORIENTATION
+@click.option(
+    "--coordinates",
+    type=click.Choice(["pixel", "fraction", "percent"]),
+    help="Unit of landmarks and boxes; fraction and percent of width and height.  [default: pixel]",
+)
+@click.option("--box", callback=NAMES, metavar="COLUMNS", help="Four columns of a box to crop: x,y,w,h or x1,y1,x2,y2.")
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
@@ -110,6 +123,12 @@ _COLUMNS = (
 @click.option("--unit", metavar="TEXT", help="Unit of the labels: years.")
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
+)
+@click.option(
+    "--split",
+    "part_column",
+    metavar="COLUMN",
+    help="Column of train, val and test, or of folds; the test part is left out.",
 )
 @click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but the test part]")
 @click.option("--folds", type=int, help="Networks per round.  [default: 5]")
@@ -161,6 +180,8 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
         unset = [name for name, value in options.items() if value is None or value is False or value in ((), {})]
         given = {name: value for name, value in options.items() if name not in unset}
         columns = {name: given.pop(name) for name in _COLUMNS if name in given}
+        if "part_column" in given:
+            columns["part"] = given.pop("part_column")
         config = config_of(data, {_KEYS[name]: value for name, value in given.items()}, columns)
         verify_files(verify, config.run.data.cache_dir)
         check_config(data, AuditFolder(out).config_file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from deepgum.models.facenet import FaceNet
 from deepgum.models.lazy import initialise
 from deepgum.models.mlp import MLP
 from deepgum.models.regressor import Regressor
+from deepgum.models.table_inputs import TableInputs
 from deepgum.models.vgg import VGG16
 from deepgum.plugins import import_path, is_path
 
@@ -117,6 +119,11 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
     >>> build_backbone("mlp", data, n_outputs=7)(torch.zeros(2, 3)).shape
     torch.Size([2, 7])
     """
+    if data.encoding is not None:
+        features = torch.as_tensor(data.inputs)
+        first = TableInputs.for_features(data.encoding, features)
+        rest = replace(data, inputs=first(features), encoding=None)
+        return nn.Sequential(first, build_backbone(model, rest, n_outputs))
     if not isinstance(model, str):
         return model(data, n_outputs)
     if model in MODELS:

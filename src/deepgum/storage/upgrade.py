@@ -32,7 +32,9 @@ FIRST = "0.1.0"
 RENAMED: Mapping[str, Mapping[str, str]] = MappingProxyType({"table": {"group": "keep_together"}})
 """Data set -> (option name of version 0.1.0 -> current name)."""
 
-ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType({"table": {"apply_orientation": False}})
+ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"table": {"apply_orientation": False, "coordinates": "", "box": []}}
+)
 """Data set -> (option that version 0.1.0 did not have -> its default, with which results are as in version 0.1.0)."""
 
 _WRITTEN = "# Written by deepgum "
@@ -44,7 +46,7 @@ def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
     Examples
     --------
     >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
-    {'apply_orientation': False, 'targets': ['age'], 'keep_together': 'person'}
+    {'apply_orientation': False, 'coordinates': '', 'box': [], 'targets': ['age'], 'keep_together': 'person'}
     """
     current = RENAMED.get(dataset, {})
     named = {current.get(name, name): value for name, value in options.items()}

@@ -185,6 +185,12 @@ class KeypointFile(Dataset):
         found = find_images(folder, keypoints.images)
         return folder, tuple(found[name] for name in keypoints.images)
 
+    def prepare(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> None:
+        """Make the image files that `files` names, if the format has images in another form; by default do nothing.
+
+        Only a loader of images needs them: scores and corrections do without.
+        """
+
     def read_predictions(
         self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
     ) -> PredictedInstances:
@@ -237,6 +243,7 @@ class KeypointFile(Dataset):
             See `deepgum.data.listed_images`.
         """
         keypoints = self.usable(self.keypoints(request.path, request.options))
+        self.prepare(request.path, keypoints, request.options)
         folder, files = self.files(request.path, keypoints, request.options)
         hint = "Give the folder of the images: --images DIR (options.images)."
         rows = present_rows(folder, {request.path.name: files}, request.skip_missing, hint)[request.path.name]

@@ -178,6 +178,7 @@ def test_kinds_of_columns():
             "size": ["36", "38", "XL"],
             "day": pd.to_datetime(["1970-01-02", None, "1970-01-01"]),
             "zone": pd.to_datetime(["1970-01-02"] * 3).tz_localize("UTC"),
+            "iso": ["1970-01-02", "", "1970-01-02T12:00"],
             "code": pd.Categorical([7, 3, None]),
             "yes": pd.array([True, None, False], dtype="boolean"),
         }
@@ -185,8 +186,9 @@ def test_kinds_of_columns():
     found = {column.name: column for column in columns_of(frame)}
     np.testing.assert_array_equal(found["text"].values, [1, 2.5, np.nan])
     assert found["size"].categories == ("36", "38", "XL")
-    np.testing.assert_array_equal(found["day"].values, [86400, np.nan, 0])
-    np.testing.assert_array_equal(found["zone"].values, [86400] * 3)
+    np.testing.assert_array_equal(found["day"].values, [1, np.nan, 0])
+    np.testing.assert_array_equal(found["zone"].values, [1] * 3)
+    np.testing.assert_array_equal(found["iso"].values, [1, np.nan, 1.5])
     assert found["code"].categories == ("3", "7")
     np.testing.assert_array_equal(found["code"].values, [1, 0, np.nan])
     np.testing.assert_array_equal(found["yes"].values, [1, np.nan, 0])
