@@ -128,9 +128,7 @@ def main() -> None:
         folder.mkdir()
         mounts = children.start(lambda: (os.chdir(name), sys.exit(not disks.SmallDisk().works)), Path(name) / "output")
         disk = "limits on the size of files" if children.finish(mounts, 60) else "file systems in memory, and limits"
-        made = children.start(
-            lambda: (os.chdir(folder), materials.make(Path(".")), poses.make(Path("."))), Path(name) / "output"
-        )
+        made = children.start(lambda: (os.chdir(folder), make_all()), Path(name) / "output")
         if children.finish(made, 120):
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
         chosen = jobs(given.share, given.only)

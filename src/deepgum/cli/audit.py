@@ -148,7 +148,8 @@ _SECTIONS = {
 @click.option(
     "--backbone",
     metavar="NAME",
-    help="Network: facenet, mlp, vgg16 or package.module:factory.  [default: facenet; mlp for features]",
+    help="Network: facenet, mlp, vgg16, efficientnet-lite0, torchvision:NAME, timm:NAME or package.module:factory.  "
+    "[default: facenet; mlp for features]",
 )
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.  [default: none]")
 @click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")

@@ -40,7 +40,7 @@ def fit(
     \b
     Its sections, each with defaults (docs/configuration.md):
       [data]        name, folder, image_size, sizes, fold, skip_missing, options
-      [model]       name (facenet, vgg16, mlp, package.module:factory), weights, frozen
+      [model]       name (facenet, vgg16, mlp, timm:NAME, package.module:factory), weights, frozen
       [method]      name (deepgum, l2, huber, dex, ...), groups, options
       [corruption]  noise and rate: labels made wrong on purpose, to test a method
       [training]    optimizer, learning_rate, batch_size, patience, ...

@@ -110,7 +110,8 @@ def score(
     A table that does not fit in memory is scored in batches.
 
     TABLE may also be a keypoint file, with the predictions of a model in the file PREDICTIONS: for a COCO file, COCO
-    results. Labelled and predicted instances of an image are paired; one without a partner is counted, not scored.
+    results; for labels of DeepLabCut, SLEAP, Label Studio or Ultralytics, the output of their models. Labelled and
+    predicted instances of an image are paired; one without a partner is counted, not scored.
 
     \b
     Examples:
@@ -118,6 +119,8 @@ def score(
       deepgum score faces.parquet --groups landmark --image file --unit px --out scores.parquet
       deepgum score sensors.csv --runs day
       deepgum score annotations.json results.json --out scores.parquet       COCO keypoints
+      deepgum score CollectedData_ada.csv mouseDLC_resnet50.h5               DeepLabCut
+      deepgum score labels.slp                                               SLEAP, labels and predictions in one file
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
@@ -144,5 +147,5 @@ def score(
             on_progress=reporter.scoring,
         )
     terminal.print(scores(scored.summary, scored.worst, scored.pairs))
-    for line in next_steps(scored.summary, table, out):
+    for line in next_steps(scored.summary, [table, *filter(None, [predictions])], out):
         terminal.say(line)

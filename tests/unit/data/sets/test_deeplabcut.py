@@ -112,6 +112,8 @@ def test_the_output_for_a_whole_video_is_matched_by_the_numbers_of_frames(tmp_pa
     frames = np.zeros((7 * N, 1, 3, 2))
     frames[::7] = points
     output(frames, [], range(7 * N)).to_csv(tmp_path / "mouseDLC_resnet50.csv")
+    result = run("score", path, tmp_path / "mouseDLC_resnet50.csv")
+    assert f"deepgum score {path} {tmp_path / 'mouseDLC_resnet50.csv'} --out" in " ".join(result.output.split())
     result = run("score", path, tmp_path / "mouseDLC_resnet50.csv", "--out", tmp_path / "scores.csv")
     assert result.exit_code == 0, result.output
     wrong = [(f"labeled-data/mouse/img{7 * row:05d}.png", "nose") for row in range(0, N, 10)]
@@ -149,6 +151,15 @@ def test_the_header_is_known_with_other_delimiters_quotes_and_marks(tmp_path: Pa
         path.write_text(changed, encoding="utf-8")
         assert detect(path) == DLC
         assert len(DLC.read(path, OPTIONS)) == N
+
+
+@pytest.mark.parametrize("animals", [[], ["m1", "m2"]])
+def test_a_table_without_the_line_of_the_scorer_is_read_as_well(tmp_path: Path, animals: list[str]) -> None:
+    path, _ = labels(tmp_path, animals)
+    whole = DLC.read(path, OPTIONS)
+    path.write_text(path.read_text().partition("\n")[2])
+    assert detect(path) == DLC
+    np.testing.assert_array_equal(DLC.read(path, OPTIONS).points, whole.points)
 
 
 @pytest.mark.parametrize(
