@@ -8,7 +8,7 @@ Each attempt ends in one of three ways. "Refused": the command ended with an err
 the command, or the same command after a kill, gave the right result. "Fault": a traceback, a hang, a file of the user
 that was changed or lost, an acknowledged decision that was lost, a result that differs from that without a kill, a
 forged request that was served, or temporary files that the next command did not remove. The exit status is 1 if there
-is a fault.
+is a fault. The files of DeepLabCut and SLEAP need `pip install ".[dev,pose]" tables`.
 
 Linux only. Full disks are file systems in memory if this process may mount them, which needs the rights of the system
 administrator; otherwise, a limit on the size of files. The random numbers of an attempt depend on the seed and on its
@@ -34,7 +34,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 import torch
 
 import deepgum
-from attack import children, disks, forged, inputs, killed_review, kills, materials, overwrites
+from attack import children, disks, forged, inputs, killed_review, kills, materials, overwrites, poses
 from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
@@ -42,6 +42,7 @@ WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 
 ATTACKS: list[children.Attack] = [
     *inputs.ATTACKS,
+    *poses.ATTACKS,
     *overwrites.ATTACKS,
     *kills.ATTACKS,
     *killed_review.ATTACKS,
@@ -56,6 +57,12 @@ def import_all() -> None:
         if module.name not in WITHOUT:
             importlib.import_module(module.name)
     torch.set_num_threads(1)
+
+
+def make_all() -> None:
+    """Write the files that are attacked into the working folder."""
+    materials.make(Path("."))
+    poses.make(Path("."))
 
 
 def jobs(share: float, only: str) -> list[tuple[children.Attack, list[int]]]:
@@ -121,7 +128,7 @@ def main() -> None:
         folder.mkdir()
         mounts = children.start(lambda: (os.chdir(name), sys.exit(not disks.SmallDisk().works)), Path(name) / "output")
         disk = "limits on the size of files" if children.finish(mounts, 60) else "file systems in memory, and limits"
-        made = children.start(lambda: (os.chdir(folder), materials.make(Path("."))), Path(name) / "output")
+        made = children.start(lambda: (os.chdir(folder), make_all()), Path(name) / "output")
         if children.finish(made, 120):
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
         chosen = jobs(given.share, given.only)

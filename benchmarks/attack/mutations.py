@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import tomllib
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tomli_w
@@ -34,6 +37,7 @@ _WHOLE_FILES = [
     b"", b"\n", b"\0" * 100, b"[" * 100000, b'{"a":' * 100000, b"a" + b".a" * 3000 + b"=1", b"x = " + b"[" * 5000,
     b'{"a": ' + b"9" * 5000 + b"}", b"a = " + b"9" * 5000, b"\xff\xfe", b"null", b"[]", b"3", b"PAR1PAR1", b"PAR1",
 ]  # fmt: skip
+_WORDS = ["-1", "2", "7", "&a", "*a", "!!python/object/apply:os.system", "[", "{", "../..", "/"]
 _FORMATS = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"]
 _MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "F", "YCbCr"]
 
@@ -46,6 +50,7 @@ def mutate(path: Path, chance: Random) -> str:
         return f"whole file {content[:20]!r}"
     of_format = {
         ".json": _json, ".jsonl": _json_lines, ".toml": _toml, ".csv": _csv, ".parquet": _parquet, ".png": _image,
+        ".h5": _hdf5, ".slp": _hdf5, ".txt": _words, ".pts": _words, ".yaml": _words,
     }.get(path.suffix)  # fmt: skip
     if of_format is None or chance.random() < 0.25:
         path.write_bytes(mutated_bytes(path.read_bytes(), chance))
@@ -242,3 +247,105 @@ def _huge_png(side: int) -> bytes:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def _words(path: Path, chance: Random) -> str:
+    """Change, remove or repeat a word or a line of a text of numbers."""
+    text = path.read_text(encoding="utf-8")
+    words = list(re.finditer(r"[^\s,\[\]{}:]+", text))
+    word, kind = chance.choice(words), chance.randrange(8)
+    new = chance.choice(
+        [*_CELLS, "-1", "2", "7", "&a", "*a", "!!python/object/apply:os.system", "[", "{", "../..", "/"]
+    )
+    if kind == 0:
+        new = ""
+    elif kind == 1:
+        new = f"{word[0]} {word[0]}"
+    lines = text.splitlines(keepends=True)
+    row = chance.randrange(len(lines))
+    if kind == 2:
+        del lines[row]
+    elif kind == 3:
+        lines.insert(row, lines[row])
+    else:
+        lines = [text[: word.start()] + new + text[word.end() :]]
+    path.write_bytes("".join(lines).encode("utf-8", "surrogatepass"))
+    return f"kind {kind}, {word[0]!r}: {new!r:.40}"
+
+
+def _hdf5(path: Path, chance: Random) -> str:
+    """Change, remove or replace an array, a value or an attribute of an HDF5 file."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        name = chance.choice(names)
+        place, kind = file[name], chance.randrange(9)
+        if kind == 0:
+            del file[name]
+            return f"{name} removed"
+        if kind <= 2 or not isinstance(place, h5py.Dataset):
+            return f"{name}, {_attribute(place, chance)}"
+        if kind == 3:
+            shape = chance.choice([(), (0,), (1,), (3, 2), (10**12,)])
+            kind_of = chance.choice(["f8", "i4", "S3", "u1"])
+            del file[name]
+            file.create_dataset(name, shape, kind_of, **({"chunks": (1000,)} if shape == (10**12,) else {}))
+            return f"{name}: {shape} {kind_of}"
+        if kind == 4 and place.ndim and len(place):
+            content = place[...][: chance.randrange(len(place))]
+            del file[name]
+            file[name] = content
+            return f"{name}: {len(content)} rows"
+        return f"{name}, {_value(place, chance)}"
+
+
+def _attribute(place: Any, chance: Random) -> str:
+    names = list(place.attrs)
+    if not names:
+        place.attrs["unknown"] = 1
+        return "an attribute more"
+    name = chance.choice(names)
+    old = place.attrs[name]
+    if isinstance(old, bytes) and len(old) > 3 and chance.random() < 0.7:
+        try:
+            values, words = mutated_values(json.loads(old), chance)
+            place.attrs[name] = np.bytes_(json.dumps(values))
+        except (ValueError, RecursionError):
+            place.attrs[name], words = np.bytes_(mutated_bytes(bytes(old), chance)), "bytes"
+        return f"@{name}, {words}"
+    if chance.random() < 0.3:
+        del place.attrs[name]
+        return f"@{name} removed"
+    new = chance.choice([0, -1, 2**40, 1.5, float("nan"), "x", "frame", b"", [1, 2], "frame_table", 99])
+    place.attrs[name] = new
+    return f"@{name}: {new!r}"
+
+
+def _value(place: Any, chance: Random) -> str:
+    values = place[...]
+    if not values.size:
+        return "empty"
+    row = chance.randrange(values.size) if values.ndim else 0
+    if values.dtype == object:
+        texts = values.reshape(-1).tolist()
+        try:
+            new, words = mutated_values(json.loads(texts[row]), chance)
+            texts[row] = json.dumps(new)
+        except (ValueError, TypeError):
+            texts[row], words = b"x", "x"
+        place[...] = np.array(texts, dtype=object).reshape(values.shape)
+        return words
+    numbers = [0, 1, -1, 3, 255, 2**31, 2**40, 2**63 - 1, 1e300, float("nan"), float("inf"), -float("inf")]
+    new, flat = chance.choice(numbers), values.reshape(-1)
+    field = chance.choice(values.dtype.names) if values.dtype.names else None
+    target = flat[field] if field else flat
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            target[row] = new if target.dtype.kind != "S" else b"\xff" * 3
+        except (OverflowError, ValueError):
+            target[row] = 0
+    place[...] = values
+    return f"{field or ''}[{row}]: {new!r}"

@@ -139,7 +139,7 @@ def cache_features(
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
     kept = file.read()
     versions = [version.movedim(-1, 1) if version.ndim == 4 else version for version in kept.unbind(dim=1)]
-    return replace(data, inputs=versions[0], mirrored_inputs=versions[1] if len(versions) == 2 else None)
+    return replace(data, encoding=None, inputs=versions[0], mirrored_inputs=versions[1] if len(versions) == 2 else None)
 
 
 @dataclass(frozen=True, eq=False)

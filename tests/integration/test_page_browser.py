@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deepgum.audit.folder import AuditFolder
+from deepgum.audit.sample_features import SampleFeatures
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.report.page import write_report
@@ -410,3 +411,43 @@ def test_lines_connect_the_labels_and_the_predictions_of_a_skeleton(visit, write
 
 def test_without_a_skeleton_there_are_no_lines(visit, report):
     assert visit(report).locator(".bone").count() == 0
+
+
+def test_the_features_of_a_row_are_on_its_card_and_all_of_them_on_request(audited, visit):
+    labels, summary = audited.labels(), audited.summary()
+    rng = np.random.default_rng(0)
+    cells = {f"f{place}": rng.normal(size=len(labels)).round(3).tolist() for place in range(30)}
+    cells["<b>city</b>"] = ["oslo"] * len(labels)
+    worst = labels.worst_first()[0][0]
+    cells["f17"][worst], cells["<b>city</b>"][worst] = 99.5, "rome"
+    names = tuple(f"table/a rather long name of a row, number {row}, left" for row in range(len(labels)))
+    other = AuditFolder(audited.path.with_name("other"))
+    values = replace(labels, ids=names)
+    source = replace(summary.data, landmarks=False)
+    other.write(
+        replace(summary, data=source),
+        values,
+        None,
+        SampleFeatures.of(cells, names, sorted({r for r, _ in labels.worst_first()})),
+    )
+    page = visit(write_report(other))
+    card = page.locator(".card").first
+    shown = card.locator(".features dt").all_inner_texts()
+    assert len(shown) == 4
+    assert set(shown[:2]) == {"f17", "<b>city</b>"}
+    assert "and 27 more" in card.inner_text()
+    assert card.locator(".features .unusual dd").all_inner_texts()[:2] in (["99.5", "rome"], ["rome", "99.5"])
+    # The id is cut in the middle: both of its ends are visible.
+    id = card.locator(".id")
+    assert id.get_attribute("title") == names[worst]
+    first, last = id.locator("span").all()
+    assert first.inner_text() + last.inner_text() == names[worst]
+    assert first.evaluate("(span) => span.scrollWidth > span.clientWidth")
+    assert not last.evaluate("(span) => span.scrollWidth > span.clientWidth")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    large = page.locator("dialog.large")
+    assert large.locator(".features dt").count() == 12
+    assert "the 12 most unusual of 31" in large.inner_text()
+    large.get_by_role("button", name="Show 19 more").click()
+    assert sorted(large.locator(".features dt").all_inner_texts()) == sorted(cells)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.sample_features import SampleFeatures
 from deepgum.audit.summary import AuditSummary
 from deepgum.data.crops import Square
 from deepgum.data.image_reading import ImageReading
@@ -51,6 +52,8 @@ class AuditFolder:
         `scores.parquet`; see `ScoredLabels`.
     pictures_file : Path
         `pictures.parquet`: image file with its hash, and square crop of each sample, if the inputs are images.
+    features_file : Path
+        `features.parquet`: the features of flagged samples, if the inputs are columns of a table; see `SampleFeatures`.
     images : Path
         `images/`: the images of flagged samples, if these samples have no image file.
     calibration_file : Path
@@ -76,6 +79,7 @@ class AuditFolder:
         self.summary_file = path / "summary.json"
         self.scores_file = path / "scores.parquet"
         self.pictures_file = path / "pictures.parquet"
+        self.features_file = path / "features.parquet"
         self.images = path / "images"
         self.calibration_file = path / "calibration.json"
         self.decisions_file = path / "decisions.jsonl"
@@ -90,14 +94,22 @@ class AuditFolder:
         """The files that an audit, its review and its reports write. They need not exist."""
         return (
             self.config_file, self.content_file, self.summary_file, self.scores_file, self.pictures_file,
-            self.calibration_file, self.decisions_file, self.earlier_decisions_file, self.report_file, self.gain_file,
-            self.address_file,
+            self.features_file, self.calibration_file, self.decisions_file, self.earlier_decisions_file,
+            self.report_file, self.gain_file, self.address_file,
         )  # fmt: skip
 
-    def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
-        """Write the scores, then the pictures (if any), then the summary."""
+    def write(
+        self,
+        summary: AuditSummary,
+        labels: ScoredLabels,
+        pictures: Pictures | None,
+        features: SampleFeatures | None = None,
+    ) -> None:
+        """Write the scores, then the pictures and the features (if any), then the summary."""
         self.path.mkdir(parents=True, exist_ok=True)
         labels.write(self.scores_file)
+        if features is not None:
+            features.write(self.features_file)
         if pictures is not None:
             squares = [tuple(square or (None, None, None)) for square in pictures.squares]
             columns = dict(zip(("left", "top", "side"), zip(*squares, strict=True), strict=True))
@@ -137,6 +149,17 @@ class AuditFolder:
     def calibration(self) -> Calibration | None:
         """Return the calibration on labels that were made wrong on purpose, or None if there are no such labels."""
         return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
+
+    def features(self) -> SampleFeatures | None:
+        """Return the features of flagged samples, or None if the samples have none or an earlier version wrote the
+        folder.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file of the features cannot be read.
+        """
+        return SampleFeatures.read(self.features_file) if self.features_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
         """Return the pictures in the order of the samples, or None if the samples have no pictures.

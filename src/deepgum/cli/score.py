@@ -20,15 +20,33 @@ from deepgum.cli.common import (
     UNITS,
     session,
 )
+from deepgum.cli.sections import SectionedCommand
 
 __all__ = ["score"]
 
 
-@click.command(short_help="Find wrong labels with the predictions of any model.")
+_SECTIONS = {
+    "Columns of a table": ("pred", "target", "id", "image", "runs"),
+    "Keypoint files": ("images", "category"),
+    "What a label means": ("groups", "swap", "period", "unit", "missing", "decimal", "thousands"),
+    "Judgement": ("inliers", "reasons"),
+    "Output and machine": ("out", "threads"),
+}
+
+
+@click.command(
+    cls=SectionedCommand,
+    sections=_SECTIONS,
+    short_help="Find wrong labels with the predictions of any model.",
+)
 @click.argument("table", type=PATH)
 @click.argument("predictions", type=PATH, required=False)
-@click.option("--pred", multiple=True, metavar="COLUMN", help="Predictions: a column or 'pattern_*'; repeatable.")
-@click.option("--target", multiple=True, metavar="COLUMN", help="Labels: a column or 'pattern_*'; repeatable.")
+@click.option(
+    "--pred", multiple=True, metavar="COLUMN", help="Predictions: a column, 'pattern_*' or a range a-b; repeatable."
+)
+@click.option(
+    "--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable."
+)
 @click.option(
     "--groups",
     type=UNITS,
@@ -110,7 +128,8 @@ def score(
     A table that does not fit in memory is scored in batches.
 
     TABLE may also be a keypoint file, with the predictions of a model in the file PREDICTIONS: for a COCO file, COCO
-    results. Labelled and predicted instances of an image are paired; one without a partner is counted, not scored.
+    results; for labels of DeepLabCut, SLEAP, Label Studio or Ultralytics, the output of their models. Labelled and
+    predicted instances of an image are paired; one without a partner is counted, not scored.
 
     \b
     Examples:
@@ -118,6 +137,8 @@ def score(
       deepgum score faces.parquet --groups landmark --image file --unit px --out scores.parquet
       deepgum score sensors.csv --runs day
       deepgum score annotations.json results.json --out scores.parquet       COCO keypoints
+      deepgum score CollectedData_ada.csv mouseDLC_resnet50.h5               DeepLabCut
+      deepgum score labels.slp                                               SLEAP, labels and predictions in one file
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
@@ -145,5 +166,5 @@ def score(
             on_progress=reporter.scoring,
         )
     terminal.print(scores(scored.summary, scored.worst, scored.pairs))
-    for line in next_steps(scored.summary, table, out):
+    for line in next_steps(scored.summary, [table, *filter(None, [predictions])], out):
         terminal.say(line)

@@ -74,6 +74,7 @@ class Content:
         """
         columns = [
             (name, data.target_names, str(data.inputs.dtype), tuple(data.inputs.shape[1:]), repr(data.mirror))
+            + (() if data.encoding is None else (data.encoding,))
             for name, data in parts.items()
         ]
         return cls(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.data.edits.headed_hdf5 import is_hdf5, read_headed_hdf5
-from deepgum.data.edits.headed_table import HeadedTable, read_headed_csv, starts_with_levels
+from deepgum.data.edits.headed_table import HeadedTable, first_cells, read_headed_csv
 from deepgum.errors import InvalidDataError, listing
 
 __all__ = ["DeepLabCutTable", "is_deeplabcut"]
@@ -19,7 +19,9 @@ __all__ = ["DeepLabCutTable", "is_deeplabcut"]
 Values = NDArray[np.float64]
 
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
-_DEPTHS = {3: ("scorer", "bodyparts", "coords"), 4: LEVELS}
+_DEPTHS = {2: LEVELS[2:], 3: (LEVELS[0], *LEVELS[2:]), 4: LEVELS}
+_HEADERS = (*_DEPTHS.values(), LEVELS[1:])
+"""The header lines that a table may have. Some programs remove the line of the scorer."""
 _CONTENT = "a table of DeepLabCut"
 
 
@@ -27,7 +29,8 @@ def is_deeplabcut(path: Path) -> bool:
     """Return whether a file is a table of DeepLabCut, by its first lines, or by its ending if it is HDF5."""
     if is_hdf5(path):
         return path.suffix.lower() in (".h5", ".hdf5", ".hdf")
-    return starts_with_levels(path, [{"scorer"}, {"individuals", "bodyparts"}, {"bodyparts", "coords"}])
+    cells = first_cells(path, len(LEVELS))
+    return any(tuple(cells[: len(header)]) == header for header in _HEADERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +56,12 @@ class DeepLabCutTable:
             If the file is not a table of DeepLabCut, has the labels of several scorers, or has no rows.
         """
         table = read_headed_hdf5(path, _CONTENT, _DEPTHS) if is_hdf5(path) else read_headed_csv(path, LEVELS, "coords")
-        if table.levels not in _DEPTHS.values():
+        if table.levels not in _HEADERS:
             expected = " or ".join(", ".join(levels) for levels in _DEPTHS.values())
             raise InvalidDataError(
                 f"'{path}' should have the header lines {expected}. Found {', '.join(table.levels)}."
             )
-        scorers = list(dict.fromkeys(table.level("scorer")))
+        scorers = list(dict.fromkeys(table.level("scorer"))) if "scorer" in table.levels else []
         if len(scorers) > 1:
             raise InvalidDataError(
                 f"'{path}' should have the labels of one scorer. Found {len(scorers)}: {listing(scorers)}. Save the "

@@ -22,8 +22,15 @@ __all__ = ["FeatureColumn", "columns_of", "feature_column"]
 
 Values = NDArray[np.float64]
 
-MOSTLY = 0.9
-"""A column of strings with at least this share of numbers, but not only numbers, is probably a column of numbers."""
+MOSTLY, OFTEN, FEW = 0.9, 0.5, 20
+"""A column of strings that are not all numbers is probably one of numbers if at least the share `MOSTLY` are numbers,
+or at least the share `OFTEN`, with more than `FEW` different numbers. Sizes 36, 38, XL are categories."""
+
+WORDS = frozenset(("na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-nan", "nat", "missing", "-", "--", "?", "."))
+"""Words for a gap, in a column whose other cells are numbers or dates."""
+
+DAY = 86_400e6
+"""Microseconds of a day."""
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -36,7 +43,7 @@ class FeatureColumn:
     ----------
     name : str
     values : array (n,)
-        Numbers, or places in `categories`; NaN is a gap. A date is the number of seconds since 1970.
+        Numbers, or places in `categories`; NaN is a gap. A date is the number of days since 1970.
     categories : tuple of str or None
         The values of the column, sorted; None for numbers.
     odd : str
@@ -99,6 +106,8 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
     array([ 150.,   nan, 7010.])
     >>> feature_column("size", ["S", "", "XL"])
     FeatureColumn(name='size', values=array([ 0., nan,  1.]), categories=('S', 'XL'), odd='')
+    >>> feature_column("area", ["50", "n/a", "70"]).values
+    array([50., nan, 70.])
     """
     kind = getattr(getattr(cells, "dtype", None), "kind", "O")
     if isinstance(kind, str) and kind in "biufmM" and isinstance(cells, np.ndarray):
@@ -110,12 +119,10 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
     if not said and all(issubclass(each, numbers.Real | Decimal | np.bool_) for each in kinds):
         return FeatureColumn(name, _floats(values))
     if not said and all(issubclass(each, datetime.date | datetime.timedelta) for each in kinds):
-        return FeatureColumn(name, _floats([None if cell is None else _seconds(cell) for cell in values]))
+        return FeatureColumn(name, _floats([None if cell is None else _days(cell) for cell in values]))
     if any(issubclass(each, np.datetime64 | np.timedelta64) for each in kinds):
         return FeatureColumn(name, _of_plain(np.array(values)))
-    wrong = next(
-        (cell for cell in seen if not isinstance(cell, str | bytes | numbers.Number | np.generic | _SIMPLE)), None
-    )
+    wrong = next((cell for cell in seen if not isinstance(cell, _SIMPLE) or isinstance(cell, _COMPLEX)), None)
     if wrong is not None:
         raise InvalidDataError(
             f"Column {name!r} of the features should hold numbers, texts or dates. Found {wrong!r}, of the type "
@@ -123,16 +130,23 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
         )
     texts = [None if cell is None else str(cell).strip() for cell in values]
     if not said and kinds == {str}:
-        counted = [_number(text) for text in texts if text is not None]
-        share = sum(number is not None for number in counted) / len(counted)
-        if share == 1:
-            return FeatureColumn(name, _floats([None if text is None else _number(text) for text in texts]))
-        odd = next(text for text in texts if text is not None and _number(text) is None) if share >= MOSTLY else ""
+        known = [None if text is None or text.lower() in WORDS else text for text in texts]
+        counted = [_number(text) for text in known if text is not None]
+        found = [number for number in counted if number is not None]
+        if len(found) == len(counted):
+            return FeatureColumn(name, _floats([None if text is None else _number(text) for text in known]))
+        days = _iso_days(known)
+        if days is not None:
+            return FeatureColumn(name, days)
+        share = len(found) / len(counted)
+        is_odd = share >= MOSTLY or (share >= OFTEN and len(set(found)) > FEW)
+        odd = next(text for text in known if text is not None and _number(text) is None) if is_odd else ""
         return _categorical(name, texts, odd)
     return _categorical(name, texts)
 
 
-_SIMPLE = datetime.date | datetime.time | datetime.timedelta
+_SIMPLE = str | bytes | numbers.Number | np.generic | datetime.date | datetime.time | datetime.timedelta
+_COMPLEX = complex | np.complexfloating
 
 
 def _categorical(name: str, texts: Sequence[str | None], odd: str = "") -> FeatureColumn:
@@ -186,7 +200,7 @@ def _of_plain(cells: NDArray[Any]) -> Values:
         return cells.astype(np.float64)
     unit = f"{'datetime64' if cells.dtype.kind == 'M' else 'timedelta64'}[us]"
     gaps = np.isnat(cells)
-    return np.where(gaps, np.nan, cells.astype(unit).astype(np.int64) / 1e6)
+    return np.where(gaps, np.nan, cells.astype(unit).astype(np.int64) / DAY)
 
 
 def _floats(values: Sequence[Any]) -> Values:
@@ -203,12 +217,28 @@ def _large(value: Any) -> float:
         return math.copysign(math.inf, value)
 
 
-def _seconds(cell: Any) -> float:
+def _days(cell: Any) -> float:
     if isinstance(cell, datetime.timedelta):
-        return cell.total_seconds()
+        return cell.total_seconds() / 86_400
     if not isinstance(cell, datetime.datetime):
         cell = datetime.datetime(cell.year, cell.month, cell.day)
-    return float(cell.timestamp() if cell.tzinfo is not None else (cell - _EPOCH).total_seconds())
+    return float(cell.timestamp() if cell.tzinfo is not None else (cell - _EPOCH).total_seconds()) / 86_400
+
+
+def _iso_days(texts: Sequence[str | None]) -> Values | None:
+    """Return dates written as 2024-01-31, with or without a time, as days since 1970; None if a text is no date."""
+    days: list[float | None] = []
+    for text in texts:
+        if text is None:
+            days.append(None)
+        elif len(text) >= len("2024-01-31") and text[4] == "-":
+            try:
+                days.append(_days(datetime.datetime.fromisoformat(text)))
+            except ValueError:
+                return None
+        else:
+            return None
+    return _floats(days)
 
 
 def _number(text: str) -> float | None:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from deepgum.data.crop_cache import CropPlan, Progress, ReadableCrops, load_readable_crops
 from deepgum.data.crops import Square
-from deepgum.data.image_files import open_image
 from deepgum.data.image_reading import ImageReading, ImageSurvey
+from deepgum.data.keypoint_images import image_sizes, instance_squares
 from deepgum.data.mirror import Mirror
 from deepgum.data.orientation import orientation_notice
+from deepgum.data.point_units import check_unit, pixels_per_unit, small_notice, unit_notice
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
-from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, UnreadableImageError, listing
+from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, listing
 
 __all__ = ["image_names", "load_pool", "load_whole_images", "present_rows", "readable_crops", "usable_rows"]
 
@@ -219,6 +220,8 @@ def load_whole_images(
     *,
     landmarks: bool = False,
     apply_orientation: bool = False,
+    coordinates: str = "",
+    boxes: NDArray[np.float64] | None = None,
     mirror: Mirror | None = None,
     ids: Sequence[str] | None = None,
     keep_together: Sequence[str] | None = None,
@@ -233,7 +236,7 @@ def load_whole_images(
     on_progress: Progress | None = None,
     stacklevel: int = 3,
 ) -> Pool:
-    """Return the pool of whole images with their labels. The smallest square around each image is cut out and resized.
+    """Return the pool of images with their labels. A square around each image or box is cut out and resized.
 
     Parameters
     ----------
@@ -247,10 +250,15 @@ def load_whole_images(
         Names of the targets.
     landmarks : bool
         Whether the targets are landmarks x y x y ..., in pixels of the image file (see `deepgum.data.crops`). Landmarks
-        are converted to fractions of the longer side of the image. Other targets stay unchanged.
+        are converted to fractions of the side of the square. Other targets stay unchanged.
     apply_orientation : bool
         Whether images are turned as their files say (EXIF). Landmarks then are in pixels of the turned images. If it is
         false and files note an orientation, a `DataNotice` says so.
+    coordinates : {"", "pixel", "fraction", "percent"}
+        Unit of landmarks and boxes. Empty for pixels, with a check that they are no fractions.
+    boxes : array, shape (n, 4), optional
+        Left, top, width and height of the object in each image, NaN if unknown. The square is that of
+        `deepgum.data.keypoint_images.instance_squares`. By default it is the smallest square around the whole image.
     mirror : Mirror, optional
         Change of the targets when an image is mirrored. By default images are not mirrored.
     ids : sequence of str, length n, optional
@@ -282,21 +290,32 @@ def load_whole_images(
     labels, listed = targets[rows], [names[row] for row in rows]
     reading = ImageReading(apply_orientation)
     squares: list[Square | None] = [None] * len(rows)  # the whole image
-    sizes: list[tuple[int, int] | None] = []
+    points, sizes, found = None, np.full((len(rows), 2), np.nan), []
+    if landmarks or boxes is not None:
+        sizes = image_sizes(folder, listed, reading)
     if landmarks:
-        sizes = [_size(folder / name, reading) for name in listed]
-        squares = [None if size is None else Square.around(0, size[0], 0, size[1], scale=1) for size in sizes]
-        labels = _fractions(labels, squares)
+        check_unit(labels, sizes, coordinates)
+        points = labels * np.tile(pixels_per_unit(coordinates, sizes), labels.shape[1] // 2)
+        found = [unit_notice(labels, sizes, coordinates)]
+    if boxes is not None:
+        # Labels must not choose the square: a wrong label would lie in the middle of its own square.
+        nowhere = np.full((len(rows), 1, 2), np.nan)
+        squares = instance_squares(nowhere, boxes[rows] * np.tile(pixels_per_unit(coordinates, sizes), 2), sizes)
+    elif points is not None:
+        squares = [None if w != w else Square.around(0, w, 0, h, scale=1) for w, h in sizes.tolist()]
+        found.append(small_notice(points, sizes, image_size))
+    if points is not None:
+        labels = _fractions(points, squares)
 
     def notices(survey: ImageSurvey) -> list[str]:
-        notice = orientation_notice(
+        orientation = orientation_notice(
             listed,
             sorted(survey.orientations),
             applied=apply_orientation,
-            points=targets[rows] if landmarks else None,
-            sizes={row: size for row, size in enumerate(sizes) if size is not None},
+            points=points if coordinates in ("", "pixel") else None,
+            sizes={row: (int(w), int(h)) for row, (w, h) in enumerate(sizes.tolist()) if w == w},
         )
-        return [notice] if notice else []
+        return [notice for notice in (orientation, *found) if notice]
 
     return load_pool(
         CropPlan(folder, tuple(listed), tuple(squares), image_size, colour, reading),
@@ -312,15 +331,6 @@ def load_whole_images(
         notices=notices,
         stacklevel=stacklevel + 1,
     )
-
-
-def _size(path: Path, reading: ImageReading) -> tuple[int, int] | None:
-    """Return the width and the height of an image as it is read, or None if the file does not tell them."""
-    try:
-        with open_image(path) as image:
-            return reading.size(image)
-    except (UnreadableImageError, OSError):
-        return None  # the decoder reports the error
 
 
 def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.precision import warn_of_lost_spread
@@ -56,6 +57,8 @@ class RegressionData:
         change the learning rate on average. In the mixture, only the ratios of the weights matter.
     pictures : Pictures, optional
         Image files of the samples, to show to people.
+    encoding : FeatureEncoding, optional
+        The columns of features, if some have categories or gaps (NaN); see `deepgum.data.feature_encoding`.
     skeleton : tuple of (int, int)
         Pairs of landmarks that a line connects in pictures.
     whole_ids : bool
@@ -90,6 +93,7 @@ class RegressionData:
     mirrored_inputs: NDArray[Any] | Tensor | None = None
     sample_weight: Tensor | None = None
     pictures: Pictures | None = None
+    encoding: FeatureEncoding | None = None
     skeleton: tuple[tuple[int, int], ...] = ()
     whole_ids: bool = False
 
@@ -109,6 +113,7 @@ class RegressionData:
         mirror: Mirror | None = None,
         mirrored_inputs: Any = None,
         sample_weight: Any = None,
+        encoding: FeatureEncoding | None = None,
     ) -> RegressionData:
         """Make a `RegressionData` from array-like objects.
 
@@ -141,6 +146,7 @@ class RegressionData:
             mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
             whole_ids=ids is not None and are_whole(ids),
+            encoding=encoding,
         )
         # Checked only here: the arrays may be large and on disk, and a check of every subset would read them again.
         _check_finite(data, more_than_vectors=True)
@@ -272,6 +278,11 @@ def _check_shapes(data: RegressionData) -> None:
             f"`sample_weight` should be float32 of shape ({n},), one weight per sample. "
             f"Found {weight.dtype} of shape {tuple(weight.shape)}."
         )
+    if data.encoding is not None and shape[1:] != (len(data.encoding.names),):
+        raise InvalidDataError(
+            f"`inputs` should have shape (n, {len(data.encoding.names)}), one column per name in `encoding`. "
+            f"Found {shape}."
+        )
     if data.mirror is not None and len(data.mirror.permutation) != found[1]:
         raise InvalidDataError(f"`mirror` should be for {found[1]} targets. Found {len(data.mirror.permutation)}.")
     mirrored = data.mirrored_inputs
@@ -309,7 +320,11 @@ def _check_finite(data: RegressionData, *, more_than_vectors: bool) -> None:
         if inputs is not None and _kind(inputs) != "uint8" and (inputs.ndim > 2) == more_than_vectors:
             blocks = (torch.as_tensor(inputs[start : start + _BLOCK]) for start in range(0, len(inputs), _BLOCK))
             # Batches are float32, where large numbers of float64 are infinite.
-            finite = torch.cat([block.to(torch.float32).isfinite().flatten(1).all(dim=1) for block in blocks])
+            # A column may have gaps if its encoding says so.
+            gaps = torch.tensor(data.encoding.gaps) if data.encoding is not None else torch.tensor(False)
+            finite = torch.cat(
+                [(block.float().isfinite() | (block.isnan() & gaps)).flatten(1).all(dim=1) for block in blocks]
+            )
             _refuse(data, ~finite, f"`{name}` should be finite in float32")
 
 

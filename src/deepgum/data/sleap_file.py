@@ -199,6 +199,11 @@ class SleapFile:
             )
         return files[frame].replace("\\", "/")
 
+    @property
+    def has_only_image_files(self) -> bool:
+        """Whether each video is a list of image files, and none has to be decoded or is embedded."""
+        return all(_files(video) for video in self.videos)
+
     @cached_property
     def video_names(self) -> list[str]:
         """A different name for each video: the name of its file, after a number if several files have the same name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from deepgum.data.keypoint_images import find_images
 from deepgum.data.sleap_file import SleapFile
 from deepgum.data.video_frames import FrameReader, folder_of_frames, write_frames
+from deepgum.errors import MissingImagesError, listing
 
-__all__ = ["folder_of_paths", "write_labelled_frames"]
+__all__ = ["FramesOf", "folder_of_paths", "frame_file"]
 
 
 def folder_of_paths(images: Sequence[str]) -> Path | None:
@@ -29,31 +30,56 @@ def folder_of_paths(images: Sequence[str]) -> Path | None:
     return folder
 
 
-def write_labelled_frames(
-    file: SleapFile, frames: Iterable[tuple[int, int]], images: Sequence[str], chosen: str
-) -> tuple[Path, tuple[str, ...]]:
-    """Write frames of videos as image files into the cache. Return the folder, and the file of each image.
+class FramesOf:
+    """The frames of the videos of a SLEAP file, as image files in the cache.
 
     Parameters
     ----------
     file : SleapFile
-    frames : iterable of (int, int)
-        Place of the video in the file, and number of the frame.
-    images : sequence of str
-        The images that are needed, as `SleapFile.image` names them.
     chosen : str
         The folder of the videos that the user names, or an empty string.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder in the cache. Another version of the file or of a video has another folder.
     """
-    sources = [_local(file.path, video, chosen) for video in file.videos]
-    folder = folder_of_frames([file.path, *(each for each in sources if each is not None)])
-    wanted = set(images)
-    readers: dict[str, FrameReader] = {}
-    for video, frame in frames:
-        name, source = file.image(video, frame), sources[video]
-        if name in wanted and source is not None:
-            readers[_relative(name)] = partial(_frame, file.videos[video], source, frame)
-    write_frames(folder, readers)
-    return folder, tuple(map(_relative, images))
+
+    def __init__(self, file: SleapFile, chosen: str) -> None:
+        self._file = file
+        self._sources = [_local(file.path, video, chosen) for video in file.videos]
+        self.folder = folder_of_frames([file.path, *(each for each in self._sources if each is not None)])
+
+    def write(self, frames: Iterable[tuple[int, int]], images: Collection[str]) -> None:
+        """Write frames that are not in the cache yet.
+
+        Parameters
+        ----------
+        frames : iterable of (int, int)
+            Place of the video in the file, and number of the frame.
+        images : collection of str
+            The images that are needed, as `SleapFile.image` names them.
+
+        Raises
+        ------
+        MissingImagesError
+            If none of the videos is on this machine.
+        DiskFullError
+            If the disk fills up.
+        """
+        wanted = set(images)
+        readers: dict[str, FrameReader] = {}
+        for video, frame in frames:
+            name, source = self._file.image(video, frame), self._sources[video]
+            if name in wanted and source is not None:
+                readers[frame_file(name)] = partial(_frame, self._file.videos[video], source, frame)
+        if not readers:
+            names = [str(video.filename) for video in self._file.videos]
+            raise MissingImagesError(
+                f"The videos of '{self._file.path}' should be on this machine. Found none of {listing(names)}. Give "
+                "the folder of the videos: --images DIR (options.images)."
+            )
+        write_frames(self.folder, readers)
 
 
 def _local(path: Path, video: Any, chosen: str) -> Path | None:
@@ -78,7 +104,13 @@ def _frame(video: Any, source: Path, frame: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def _relative(name: str) -> str:
-    """Return the name of an image as a path inside of a folder."""
+def frame_file(name: str) -> str:
+    """Return the file of a frame in the cache: the name of its image as a path inside of a folder.
+
+    Examples
+    --------
+    >>> frame_file("C:/clips/a.png"), frame_file("clip.mp4/000120.png")
+    ('clips/a.png', 'clip.mp4/000120.png')
+    """
     parts = re.sub(r"^[A-Za-z]:", "", name).split("/")
     return "/".join(part for part in parts if part not in ("", ".", ".."))

@@ -63,8 +63,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     output : str, int or callable, optional
         For a network that gives several tensors: the key, field or position of the predictions, or a function of the
         outputs; see `deepgum.models.OutputOf`. Default: the one tensor that has the shape of the labels.
-    groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        Columns of y that are right or wrong together.
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
+        Columns of y that are right or wrong together. By default the names of the columns of a frame decide: "landmark"
+        if they come in pairs of x and y, otherwise "sample".
     schedule : {"auto", "cross-fit", "interleaved", "alternate"}
         The way in which the network and the probabilities of the labels are estimated.
 
@@ -183,7 +184,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         module: nn.Module | Backbone | str | None = None,
         *,
         output: str | int | Callable[[Any], Tensor] | None = None,
-        groups: Any = "sample",
+        groups: Any = None,
         schedule: str = "auto",
         first_loss: str | Loss = "cauchy",
         weighted_loss: str = "l1",
@@ -237,9 +238,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite features. A uint8 array (n, c, h, w) contains images; the network gets the images as floats in [0,
-            1].
+        X : (n, p) array, frame or sparse matrix; with a `module` also (n, ...)
+            Finite features. A sparse matrix is made dense. A uint8 array (n, c, h, w) contains images; the network gets
+            the images as floats in [0, 1].
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional
@@ -263,6 +264,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         NonFiniteLossError
             As soon as a loss is not finite.
         """
+        self._target_names = tuple(map(str, getattr(y, "columns", ())))
         features, labels = as_inputs_and_labels(self, X, y, fitting=True)
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
@@ -284,7 +286,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _fit_deepgum(
         self, data: RegressionData, train: RegressionData, validation: RegressionData | None, seed: int
     ) -> None:
-        options, sgd = build_options(self), build_sgd_options(self, len(train))
+        options, sgd = build_options(self).for_targets(self._target_names), build_sgd_options(self, len(train))
         if validation is None:
             train, validation = split(train, self.validation_fraction, options, seed)
         with rename_parameters(model="module"):
@@ -307,11 +309,12 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         self, data: RegressionData, train: RegressionData, validation: RegressionData | None, seed: int
     ) -> None:
         losses, sgd = build_losses(self, train.targets), build_sgd_options(self, len(train))
+        groups = build_options(self).for_targets(self._target_names).settled_groups
         check_training_data(train, train if validation is None else validation)
         check_device(sgd.device)
         network, history = build_network(None, self.device, train, seed), History(listener=self.on_event)
         result = fit_cross_fit(
-            network, train, validation, losses=losses, groups=self.groups, sgd=sgd, seed=seed, history=history,
+            network, train, validation, losses=losses, groups=groups, sgd=sgd, seed=seed, history=history,
             origin=np.atleast_1d(self.label_offset_),
         )  # fmt: skip
         self.module_ = result.network.to(next(network.parameters()).dtype)
@@ -373,6 +376,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
         return tags
 
     def _check_fitted(self) -> None:

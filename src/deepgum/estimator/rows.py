@@ -16,6 +16,7 @@ from torch import Tensor
 from deepgum.checks import check_count, check_fraction
 from deepgum.data import RegressionData, split_validation
 from deepgum.errors import InvalidDataError
+from deepgum.estimator.readable import dense, explained
 from deepgum.missing import with_nan
 from deepgum.training import DeepGUMOptions
 
@@ -41,8 +42,12 @@ def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
     ------
     ValueError
         If the checks of scikit-learn refuse X, for example because its columns are not the columns in `fit`.
+    InvalidDataError
+        If columns of X are texts or have gaps; the message names them.
     """
-    return np.asarray(validate_data(estimator, with_nan(X), reset=False, **_rules(estimator)))
+    X = dense(with_nan(X))
+    with explained(X):
+        return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
 
 
 def as_inputs_and_labels(
@@ -56,8 +61,9 @@ def as_inputs_and_labels(
         If the checks of scikit-learn refuse X or y, or `fit` gets a single row.
     """
     rules = _rules(estimator) | {"ensure_min_samples": 2 if fitting else 1}
-    y = with_nan(y)
-    inputs, labels = validate_data(estimator, with_nan(X), y, reset=fitting, validate_separately=(rules, _LABELS))
+    X, y = dense(with_nan(X)), with_nan(y)
+    with explained(X):
+        inputs, labels = validate_data(estimator, X, y, reset=fitting, validate_separately=(rules, _LABELS))
     check_consistent_length(inputs, labels)
     return np.asarray(inputs), np.asarray(labels)
 

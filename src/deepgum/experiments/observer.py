@@ -91,8 +91,10 @@ class Observer:
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """Receive the error of a failed run. A failed run has no record. The other runs continue."""
 
-    def audit_started(self, folds: int, rounds: int) -> None:
-        """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds."""
+    def audit_started(self, folds: int, rounds: int, epochs: int) -> None:
+        """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds, each network
+        for at most `epochs` epochs.
+        """
 
     def fit_started(self, number: int) -> None:
         """Receive the start of a fit of an audit. A fit trains a network, or reads the predictions that an interrupted

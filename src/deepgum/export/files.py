@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -163,6 +165,9 @@ def _export_network(trained: TrainedRun, file: Path, key: str, overwrite: bool) 
         "deepgum.targets": ", ".join(trained.signature.targets),
         "deepgum.unit": f"{unit}, divided by {measure.factor:g}" if measure.factor != 1 else unit,
     }
+    encoding = trained.signature.encoding
+    if encoding is not None:
+        about["deepgum.features"] = json.dumps(asdict(encoding))
     if file.suffix.lower() == ONNX:
         export_onnx(trained.network, file, inputs, about=about, overwrite=overwrite)
     else:

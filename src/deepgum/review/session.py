@@ -87,7 +87,7 @@ class Review:
             "notices": list(self.summary.notices),
             "verdict": self.summary.verdict,
             "landmarks": self.summary.data.landmarks,
-            "gallery": gallery_data(self.summary, self.labels, places, views),
+            "gallery": gallery_data(self.summary, self.labels, places, views, self.folder.features()),
         }
 
     def picture(self, row: int, side: int) -> tuple[bytes | None, str]:

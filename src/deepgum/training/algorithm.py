@@ -117,7 +117,8 @@ def fit_deepgum(
     >>> int(flagged[::10].sum()) > 35, int(flagged.sum()) < 45
     (True, True)
     """
-    options, sgd = (options or DeepGUMOptions()).with_imported_losses(), sgd or SGDOptions()
+    options = (options or DeepGUMOptions()).for_targets(train.target_names).with_imported_losses()
+    sgd = sgd or SGDOptions()
     schedule = options.schedule
     model = model if output is None else OutputOf(model, output)
     engine = LOCAL if fabric is None else FabricEngine(fabric)
@@ -150,7 +151,7 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
         If the groups are not a partition of the coordinates, the sizes of the groups do not allow a shared covariance,
         the fixed density of the outliers is not in the unit of the labels, or the path of a loss cannot be imported.
     """
-    options = options.with_imported_losses()
+    options = options.for_targets(train.target_names).with_imported_losses()
     check_training_data(train, validation)
     if options.first_loss == CROSS_ENTROPY:
         DeepExpectation.span(train.targets)

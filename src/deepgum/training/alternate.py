@@ -18,12 +18,14 @@ from deepgum.training.job import Training
 from deepgum.training.loop.label_loss import label_loss, label_spread
 from deepgum.training.loop.objective import build_objective
 from deepgum.training.loop.sgd import run_sgd
+from deepgum.training.many_flags import warn_of_many_flags
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.rounds import Round, criterion_for
 from deepgum.training.schedules import Alternate
 from deepgum.training.state.journal import Journal
 from deepgum.training.state.weights import Weights
+from deepgum.training.weighting import has_label
 
 __all__ = ["fit_alternate"]
 
@@ -60,6 +62,8 @@ def fit_alternate(
     assert returned is not None
     returned.weights.restore(model)
     responsibilities = returned.responsibilities
+    labelled = has_label(returned.mixture, returned.residuals)
+    warn_of_many_flags(returned.flags, labelled, options.settled_groups, returned.residuals.shape[1], stacklevel=3)
     return TrainingResult(
         model=model.eval(),
         residuals=returned.residuals,

@@ -82,7 +82,7 @@ def fit_interleaved(
     tracker.update()
     assert tracker.mixture is not None
     # Only the status of the last mixture is a reason for a warning; earlier mixtures belong to an unfinished network.
-    names = group_names(train.target_names, options.groups)
+    names = group_names(train.target_names, options.settled_groups)
     message = complaint(tracker.mixture.status_, names, fixed_steps=True)
     if message:
         warnings.warn(message, IdentifiabilityWarning, stacklevel=3)

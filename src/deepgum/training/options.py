@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from deepgum.checks import check_choice, check_count, check_fraction, check_positive
+from deepgum.data.target_names import default_groups
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import LOSSES, Loss, get_loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
@@ -48,8 +49,9 @@ class DeepGUMOptions:
 
     Parameters
     ----------
-    groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        Coordinates that are right or wrong together. Each group has its own mixture (section 3.1).
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
+        Coordinates that are right or wrong together. Each group has its own mixture (section 3.1). By default the names
+        of the targets decide: "landmark" if they come in pairs of x and y, otherwise "sample" (see `for_targets`).
     schedule : Interleaved, Alternate or str
         The schedule of EM. `Interleaved(...)` is one run of SGD with EM after every epoch. `Alternate(...)` is
         Algorithm 1: several runs of SGD, with EM after each run. The names "interleaved" and "alternate" select the
@@ -104,7 +106,7 @@ class DeepGUMOptions:
     `restart = 'fresh'`. Write `schedule=Alternate(restart='fresh')`.
     """
 
-    groups: Groups = "sample"
+    groups: Groups | None = None
     schedule: Interleaved | Alternate | str = field(default_factory=Interleaved)
     mixture: GaussianUniformMixture = field(default_factory=GaussianUniformMixture)
     first_loss: str | Loss = "cauchy"
@@ -144,6 +146,24 @@ class DeepGUMOptions:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeepGUMOptions) and self.to_mapping() == other.to_mapping()
+
+    @property
+    def settled_groups(self) -> Groups:
+        """The groups; "sample" if they are not set."""
+        return "sample" if self.groups is None else self.groups
+
+    def for_targets(self, target_names: Sequence[str]) -> DeepGUMOptions:
+        """Return the options with groups. If they are not set, the names of the targets decide.
+
+        Examples
+        --------
+        >>> DeepGUMOptions().for_targets(["nose_x", "nose_y"]).groups, DeepGUMOptions().for_targets(["yaw"]).groups
+        ('landmark', 'sample')
+        """
+        if self.groups is not None:
+            return self
+        are_landmarks = bool(target_names) and default_groups(target_names) == "landmark"
+        return replace(self, groups="landmark" if are_landmarks else "sample")
 
     def with_changes(self, **changes: Any) -> DeepGUMOptions:
         """Return the options with some options changed.
@@ -217,7 +237,7 @@ class DeepGUMOptions:
 
     def new_mixture(self, tol: float | None = None) -> GaussianUniformMixture:
         """Return an unfitted mixture with these settings and groups. A given `tol` replaces the tolerance."""
-        changes = {"groups": self.groups} | ({} if tol is None else {"tol": tol})
+        changes = {"groups": self.settled_groups} | ({} if tol is None else {"tol": tol})
         return GaussianUniformMixture(**self.mixture.get_params() | changes)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -231,7 +251,8 @@ class DeepGUMOptions:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         schedule = get_schedule(self.schedule)
         losses = {name: repr(loss) for name, loss in values.items() if isinstance(loss, Loss)}
-        groups = self.groups if isinstance(self.groups, str) else [[int(i) for i in group] for group in self.groups]
+        settled = self.settled_groups
+        groups = settled if isinstance(settled, str) else [[int(i) for i in group] for group in settled]
         settings = {name: value for name, value in self.mixture.get_params().items() if name not in _SET_BY_TRAINING}
         return {
             **values,
@@ -281,14 +302,18 @@ def _change_mixture(mixture: GaussianUniformMixture, changes: Mapping[str, Any])
 PRESETS: Mapping[str, DeepGUMOptions] = MappingProxyType(
     {
         "default": DeepGUMOptions(),
-        "alternate": DeepGUMOptions(schedule=Alternate(), mixture=GaussianUniformMixture(separation=0.0)),
+        "alternate": DeepGUMOptions(
+            groups="sample", schedule=Alternate(), mixture=GaussianUniformMixture(separation=0.0)
+        ),
         "paper": DeepGUMOptions(
+            groups="sample",
             schedule=Alternate(epoch_rule="weighted", round_rule="weighted"),
             mixture=GaussianUniformMixture(separation=0.0),
             first_loss="l2",
             weighted_loss="l2",
         ),
         "authors-code": DeepGUMOptions(
+            groups="sample",
             schedule=Alternate(
                 restart="fresh",
                 # The default rule of that code; the other two are "trimmed" and "weighted".

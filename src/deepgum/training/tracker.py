@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from deepgum.processes import SOLO, Processes
 from deepgum.training.history import RoundRecord
 from deepgum.training.loop.criterion import SCORE_TOL, held_out_log_likelihood
 from deepgum.training.loop.label_loss import label_loss, label_spread
+from deepgum.training.many_flags import warn_of_many_flags
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.samples.batch import (
     check_batch,
@@ -44,7 +45,7 @@ from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
 from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of, rows_of_all
-from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
+from deepgum.training.weighting import coordinate_weights, flags_of, has_label, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
@@ -71,6 +72,9 @@ class ResponsibilityTracker:
     options : DeepGUMOptions, optional
         Groups, losses and mixture, with the schedule `Interleaved`. `returned_round` has no effect, because the loop
         itself chooses the epoch whose weights it keeps.
+    target_names : sequence of str, optional
+        Names of the d labels. If the options have no groups and the names come in pairs of x and y, each landmark is
+        right or wrong as one unit. Without names, all labels of a sample are.
     targets : Tensor (n, d), optional
         All labels, NaN for missing labels. The spread of the labels gives the scale of the first loss. Without
         `targets`, the spread of the labels in the first batch gives the scale.
@@ -134,6 +138,7 @@ class ResponsibilityTracker:
         n_samples: int,
         *,
         options: DeepGUMOptions | None = None,
+        target_names: Sequence[str] = (),
         targets: Tensor | None = None,
         sample_weight: Tensor | None = None,
         mirror: Mirror | None = None,
@@ -141,7 +146,7 @@ class ResponsibilityTracker:
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
-        self.options = (options or DeepGUMOptions()).with_imported_losses()
+        self.options = (options or DeepGUMOptions()).for_targets(target_names).with_imported_losses()
         schedule = self.options.schedule
         if self.options.first_loss == CROSS_ENTROPY:
             raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
@@ -161,6 +166,7 @@ class ResponsibilityTracker:
         self._is_weighted: Tensor | None = None
         self._verdict: LabelMixture | None = None
         self._responsibilities: Tensor | None = None
+        self._has_warned = False
         self._spread = None if targets is None else label_spread(targets)
         self._has_targets = targets is not None
         self._width = None if targets is None else targets.shape[1]
@@ -219,6 +225,7 @@ class ResponsibilityTracker:
             )
         if self._responsibilities is None:
             self._judge()
+            self._warn_of_many_flags()
         assert self._responsibilities is not None
         return self._responsibilities
 
@@ -314,7 +321,7 @@ class ResponsibilityTracker:
             If a residual is infinite, or is NaN although the sample has a label.
         """
         residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
-        residuals = residuals.detach().float()
+        residuals, self._width = residuals.detach().float(), residuals.shape[1]
         check_finite_residuals(residuals.cpu(), index, self._last_residuals(index), self.epoch + 1)
         self._current.add(index, residuals)
 
@@ -459,6 +466,16 @@ class ResponsibilityTracker:
         assert self.residuals is not None
         self._verdict = fit_verdict(self._fit, self.residuals, *self._sharing)
         self._responsibilities = responsibilities_of(self._verdict, self.mixture, self.residuals)
+
+    def _warn_of_many_flags(self) -> None:
+        """Warn once if most labels are flagged."""
+        assert self.mixture is not None
+        assert self.residuals is not None
+        assert self._responsibilities is not None
+        if not self._has_warned:
+            flags = flags_of(self.mixture, self.residuals, self._responsibilities)
+            labelled, groups = has_label(self.mixture, self.residuals), self.options.settled_groups
+            self._has_warned = warn_of_many_flags(flags, labelled, groups, self.residuals.shape[1], stacklevel=4)
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:

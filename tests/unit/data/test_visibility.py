@@ -121,7 +121,8 @@ def test_a_third_column_of_another_name_is_refused(table: Path) -> None:
 def test_a_range_over_blocks_of_x_and_y_is_put_in_order(tmp_path: Path) -> None:
     Image.new("L", (SIDE, SIDE)).save(tmp_path / "a.png")
     (tmp_path / "t.csv").write_text("file,x1,x2,y1,y2\na.png,4,8,12,16\n")
-    data = load(tmp_path / "t.csv", ["x1-y2"]).data
+    with pytest.warns(DataNotice, match="fill 10 %"):
+        data = load(tmp_path / "t.csv", ["x1-y2"]).data
     assert data.target_names == ("x1", "y1", "x2", "y2")
     assert_allclose(data.targets[0] * SIDE, [4, 12, 8, 16])
     with pytest.raises(InvalidDataError, match="side by side"):

@@ -377,7 +377,7 @@ def test_an_index_that_stands_for_two_samples_is_refused(apart: bool) -> None:
             r"shape \(2, 2\), one row per sample. Found \(3, 2\)",
         ),
         (torch.zeros(3, 2), torch.zeros(3, 4), torch.tensor([0, 1, 2]), r"shape \(3, 2\).* Found \(3, 4\)"),
-        (torch.zeros(3, 2, 2), torch.zeros(3, 2, 2), torch.tensor([0, 1, 2]), "one row per sample"),
+        (torch.zeros(()), torch.zeros(()), torch.tensor([0, 1, 2]), "one row per sample"),
     ],
 )
 def test_a_batch_that_does_not_fit_is_refused(

@@ -15,7 +15,7 @@ from deepgum.audit.duplicates import rows_of_equal
 from deepgum.data.feature_columns import FeatureColumn, columns_of, feature_column
 from deepgum.errors import InvalidDataError
 
-__all__ = ["Features", "standardised"]
+__all__ = ["Features", "points_of", "standardised"]
 
 Values = NDArray[np.float64]
 
@@ -113,8 +113,7 @@ class Features:
         """
         if _is_sparse(self.X):
             return _points_of_sparse(self.X)
-        parts = [part for column in self._readable for part in _points_of(column)]
-        return np.stack(parts, axis=1) if parts else None
+        return points_of(self._readable)
 
     @cached_property
     def _readable(self) -> Sequence[FeatureColumn]:
@@ -122,6 +121,12 @@ class Features:
             return self.columns
         except InvalidDataError:
             return ()
+
+
+def points_of(columns: Sequence[FeatureColumn]) -> Values | None:
+    """Return the rows of columns as points (n, q); see `Features.points`. None if no column gives a place."""
+    parts = [part for column in columns for part in _points_of(column)]
+    return np.stack(parts, axis=1) if parts else None
 
 
 def standardised(values: NDArray[np.generic]) -> Values:
@@ -158,8 +163,7 @@ def _points_of(column: FeatureColumn) -> list[Values]:
 def _points_of_sparse(matrix: Any) -> Values | None:
     if np.prod(matrix.shape) <= MOST_DENSE:
         dense = np.asarray(matrix.toarray(), dtype=np.float64)
-        parts = [part for place in range(dense.shape[1]) for part in _points_of(FeatureColumn("", dense[:, place]))]
-        return np.stack(parts, axis=1) if parts else None
+        return points_of([FeatureColumn("", dense[:, place]) for place in range(dense.shape[1])])
     # Imported late, because it takes a second.
     from sklearn.decomposition import TruncatedSVD
 

@@ -81,17 +81,17 @@ class NetworkLearner:
 
     def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Train a network and return its predictions (n, d) for all samples; see `Learner`."""
-        data = self.data
+        data, groups = self.data, self.options.for_targets(self.data.target_names).settled_groups
         if teaching is not None:
             targets = data.targets
             if teaching.labels is not None:
                 targets = torch.as_tensor(teaching.labels, dtype=targets.dtype)
-            data = data.with_targets(_without_flagged(targets, teaching.usable, self.options.groups, train))
+            data = data.with_targets(_without_flagged(targets, teaching.usable, groups, train))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples of each fold should have labels. Found none.")
         values = None if self.keep_together is None else [self.keep_together[row] for row in rows.tolist()]
-        widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
+        widest = max(map(len, partition(groups, data.targets.shape[1])))
         kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, values)
         parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
         model = self.build(parts[0], seed)

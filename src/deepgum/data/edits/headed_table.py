@@ -16,7 +16,7 @@ from deepgum.data.edits.cells import Row, cell_rows, inner, with_number
 from deepgum.data.edits.texts import NumberStyle, Text, edited
 from deepgum.errors import InvalidDataError
 
-__all__ = ["HeadedCsv", "HeadedTable", "read_headed_csv", "starts_with_levels"]
+__all__ = ["HeadedCsv", "HeadedTable", "first_cells", "read_headed_csv"]
 
 Values = NDArray[np.float64]
 _DELIMITERS = (",", ";", "\t")
@@ -62,8 +62,8 @@ class HeadedTable(ABC):
         """Write a copy of the file with new numbers in some cells: (row, column) -> number. NaN empties a cell."""
 
 
-def starts_with_levels(path: Path, levels: Sequence[Collection[str]]) -> bool:
-    r"""Return whether the first lines of a file start with these words. Each line has a choice of words.
+def first_cells(path: Path, lines: int) -> list[str]:
+    r"""Return the first cells of the first lines of a text file, without quotes; none if the file cannot be read.
 
     Examples
     --------
@@ -71,18 +71,16 @@ def starts_with_levels(path: Path, levels: Sequence[Collection[str]]) -> bool:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "t.csv"
     ...     _ = path.write_text("scorer,me\nbodyparts,nose\n")
-    ...     starts_with_levels(path, [{"scorer"}, {"bodyparts", "individuals"}])
-    True
+    ...     first_cells(path, 4)
+    ['scorer', 'bodyparts']
     """
     try:
         with open(path, "rb") as file:
-            lines = file.read(1 << 16).decode("utf-8-sig", "replace").splitlines()[: len(levels)]
+            begin = file.read(1 << 16).decode("utf-8-sig", "replace").splitlines()[:lines]
     except OSError:
-        return False
-    first = [min((line.split(delimiter)[0] for delimiter in _DELIMITERS), key=len) for line in lines]
-    return len(first) == len(levels) and all(
-        word.strip().strip('"') in words for word, words in zip(first, levels, strict=True)
-    )
+        return []
+    first = (min((line.split(delimiter)[0] for delimiter in _DELIMITERS), key=len) for line in begin)
+    return [cell.strip().strip('"') for cell in first]
 
 
 @dataclass(frozen=True, eq=False)

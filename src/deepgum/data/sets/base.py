@@ -190,6 +190,13 @@ class Dataset(ABC):
             f"corrected. Add a method `labels` to `{type(self).__name__}`."
         )
 
+    def feature_cells(self, path: Path, options: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+        """Return the features as the files have them, to show them to people: the cells of each column, by its name.
+
+        The rows are those of `labels`. By default there are no columns. The parameters are those of `labels`.
+        """
+        return {}
+
     @property
     def has_label_files(self) -> bool:
         """Whether the data set has label files. This is the case if the subclass defines `labels`."""
@@ -208,6 +215,10 @@ class Dataset(ABC):
 
         The labels of a group are right or wrong together.
         """
+        return self.groups
+
+    def fit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return the default groups of a training for these options: "sample", "landmark" or "coordinate"."""
         return self.groups
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:

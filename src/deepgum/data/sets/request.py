@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.folds import fold_split, folds
 from deepgum.data.pool import PARTS, Pool
 from deepgum.data.regression import RegressionData
@@ -46,6 +47,8 @@ class Request:
         Number of the fold to test on, counted from 0, if the data set has folds.
     options : Mapping
         All options that only this data set has.
+    encoding : FeatureEncoding or None
+        The columns of features of an earlier run, for data that its network shall predict. None to learn them.
     """
 
     folder: Path | None
@@ -60,6 +63,7 @@ class Request:
     test_size: int | None = None
     fold: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    encoding: FeatureEncoding | None = None
 
     @property
     def path(self) -> Path:

@@ -17,7 +17,7 @@ from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.same_images import same_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
 from deepgum.data.sleap_file import PREDICTED, USER, SleapFile, SleapInstances
-from deepgum.data.sleap_images import folder_of_paths, write_labelled_frames
+from deepgum.data.sleap_images import FramesOf, folder_of_paths, frame_file
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["Sleap", "SleapAnnotations"]
@@ -89,7 +89,9 @@ class Sleap(KeypointFile):
             boxes=np.full((len(kept), 4), np.nan),
             skeleton=tuple((int(one), int(other)) for one, other in skeleton.edge_inds),
             swap_pairs=tuple(pairs) or left_right_pairs(names),
-            together=blocks_of_frames(list(map(str, found.videos[kept])), found.frames[kept].tolist()),
+            together=blocks_of_frames(
+                list(map(str, found.videos[kept])), found.frames[kept].tolist(), [images[row] for row in kept]
+            ),
             keys=tuple(found.first[kept].tolist()),
             notices=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
         )
@@ -132,18 +134,30 @@ class Sleap(KeypointFile):
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the images, and the image file of each instance.
 
-        If the file has videos or embedded images, their labelled frames are written into the cache first.
+        For frames of videos and embedded images, the folder is in the cache, and `prepare` fills it.
         """
         chosen = options["images"]
         if chosen and not Path(chosen).is_dir():
             raise InvalidParameterError("images", "the folder of the images", chosen, "There is no such folder.")
         file = SleapFile.read(path)
-        if all(isinstance(video.filename, list) for video in file.videos):
+        if file.has_only_image_files:
             common = folder_of_paths(keypoints.images)
             return super().files(path, keypoints, {**options, "images": chosen or str(common or "")})
-        found = file.instances(USER)
-        frames = zip(found.videos.tolist(), found.frames.tolist(), strict=True)
-        return write_labelled_frames(file, dict.fromkeys(frames), keypoints.images, chosen)
+        return FramesOf(file, chosen).folder, tuple(map(frame_file, keypoints.images))
+
+    def prepare(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> None:
+        """Write the labelled frames of videos, and labelled images that are embedded, into the cache.
+
+        Raises
+        ------
+        MissingImagesError
+            If no video is on this machine. The message names the videos.
+        """
+        file = SleapFile.read(path)
+        if not file.has_only_image_files:
+            found = file.instances(USER)
+            frames = dict.fromkeys(zip(found.videos.tolist(), found.frames.tolist(), strict=True))
+            FramesOf(file, options["images"]).write(frames, keypoints.images)
 
 
 def _images(file: SleapFile, instances: SleapInstances) -> list[str]:

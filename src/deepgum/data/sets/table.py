@@ -19,14 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.checks import check_choice, check_count
+from deepgum.data.boxes import box_columns, read_boxes
 from deepgum.data.cell_format import CellFormat, MissingMarks
 from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
+from deepgum.data.feature_encoding import FeatureEncoding, read_features
+from deepgum.data.image_reading import ImageReading
+from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.listed_images import load_whole_images
-from deepgum.data.mirror import Mirror
+from deepgum.data.point_units import UNITS, pixels_per_unit
 from deepgum.data.pool import Pool
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
@@ -34,14 +38,12 @@ from deepgum.data.sets.base import Dataset, check_texts
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request, Subset
 from deepgum.data.sets.table_columns import TableColumns
+from deepgum.data.sets.table_mirror import mirror_rule
+from deepgum.data.sets.table_split import PART_NAMES, check_sides, parts_of
 from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import InvalidParameterError, MissingImagesError, listing
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
-
-PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
-"""The words that a column of parts may contain, and the part of `deepgum.data.pool.PARTS` that each word means. Upper
-and lower case have the same meaning."""
 
 
 def load_table(
@@ -51,6 +53,7 @@ def load_table(
     image: str | None = None,
     features: Sequence[str] | None = None,
     part: str | None = None,
+    fold: int = 0,
     keep_together: str | None = None,
     id: str | None = None,
     root: str | os.PathLike[str] | None = None,
@@ -63,10 +66,13 @@ def load_table(
     missing: Any = (),
     decimal: str = ".",
     thousands: str = "",
+    coordinates: str = "",
+    box: Sequence[str] | None = None,
     skip_missing: bool = False,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    encoding: FeatureEncoding | None = None,
 ) -> Pool:
     r"""Return the samples of a CSV or Parquet file, in the order of the file.
 
@@ -83,10 +89,13 @@ def load_table(
     image : str, optional
         Name of the column of image files. The input is the smallest square around the whole image.
     features : sequence of str, optional
-        Names of the columns of features, if the inputs are not images, with patterns and ranges as in `targets`. These
-        columns hold numbers, and no number may be missing.
+        Names of the columns of features, if the inputs are not images, with patterns and ranges as in `targets`. A
+        column holds numbers, dates, true and false, or at most 255 different texts (categories). Cells may be empty.
     part : str, optional
-        Name of the column with the part of each sample. The words in this column must be keys of `PART_NAMES`.
+        Name of the column with the part of each sample. The words in this column must be keys of `PART_NAMES`. If all
+        cells are whole numbers, they are folds: one fold is the test part, and the others are for training.
+    fold : int
+        Place of the fold that is the test part, counted from 0, if `part` has folds.
     keep_together : str, optional
         Name of a column, for example of persons or videos. Samples with the same value in this column stay in the same
         part or fold of every split. By default, the rows of the same image file stay together.
@@ -121,6 +130,13 @@ def load_table(
         (-9999), a word ("?"), or for landmarks a point ((0, 0)).
     decimal, thousands : str
         The decimal separator and the separator of thousands of numbers in text.
+    coordinates : {"", "pixel", "fraction", "percent"}
+        Only with `landmarks`: the unit of landmarks and boxes in the table. Fractions and percent are of the width for
+        x and of the height for y. Empty for pixels; landmarks that seem to be fractions are then refused.
+    box : sequence of four str, optional
+        Names of the columns of a box around the object in each image: x, y, width and height, or left, top, right and
+        bottom, as their names tell. The input then is a square with a margin around the box. In a row without a box, it
+        is the square around the whole image.
     skip_missing : bool
         Whether to leave out images that do not exist. A warning gives their number.
     skip_unreadable : bool
@@ -129,6 +145,9 @@ def load_table(
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
+    encoding : FeatureEncoding, optional
+        The columns of features of an earlier table, whose places of categories are used. By default, the categories are
+        those of this table.
 
     Raises
     ------
@@ -152,28 +171,35 @@ def load_table(
     (tensor([ 900., 1200.,   nan]), ('flats:line 4',))
     """
     file = Path(path)
-    _check_columns(targets, features, image)
+    _check_columns(targets, features, image, file)
     check_count("image_size", image_size, least=8)
-    named = [name for name in (image, part, keep_together, id) if name is not None]
+    check_choice("coordinates", coordinates, ("", *UNITS))
+    if box is not None and image is None:
+        raise InvalidParameterError("box", "left out if inputs are not images", tuple(box))
+    if coordinates not in ("", "pixel") and not landmarks:
+        raise InvalidParameterError("coordinates", "left out if targets are not landmarks", coordinates)
+    corners = {} if box is None else box_columns(box)
+    named = [name for name in (image, part, keep_together, id, *corners.values()) if name is not None]
     roles = TableColumns.of(column_names(file), targets, features or (), landmarks=landmarks, others=named)
     targets, features = roles.targets, features and roles.features
-    rule = _mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
+    rule = mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
     form = CellFormat(MissingMarks.of(missing), decimal, thousands)
     table = read_columns(file, dict.fromkeys([*roles.all, *named]), form)
     labels, notices = roles.labels(table), roles.notices(table)
     whole = id is not None and table.has_whole_numbers(id)
-    parts = None if part is None else _parts(table, part)
+    parts = None if part is None else parts_of(table, part, fold)
     clusters = None if keep_together is None else table.texts(keep_together)
     if keep_together is not None and parts is not None:
-        _check_sides(table, keep_together, parts)
+        check_sides(table, keep_together, parts)
     if features is not None:
-        columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
+        columns, encoding = read_features(table, features, encoding)
         warn_of_lost_spread("features", columns, features)
         data = RegressionData.from_arrays(
             columns.astype(np.float32),
             labels,
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
+            encoding=encoding,
         )
         data = replace(data, whole_ids=whole)
         pool = Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
@@ -190,6 +216,8 @@ def load_table(
         targets,
         landmarks=landmarks,
         apply_orientation=apply_orientation,
+        coordinates=coordinates,
+        boxes=read_boxes(table, corners) if corners else None,
         mirror=rule,
         ids=ids,
         keep_together=clusters,
@@ -208,55 +236,21 @@ def load_table(
     return pool.with_notices(notices, stacklevel=3)
 
 
-def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None) -> None:
+def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None, file: Path) -> None:
     for parameter, names in (("targets", targets), ("features", features)):
         if names is not None and (isinstance(names, str) or not names or len(set(names)) < len(names)):
             raise InvalidParameterError(parameter, "a list of one or more columns, each once", names)
+    if image is None and features is None:
+        others = [repr(name) for name in column_names(file) if name not in targets]
+        raise InvalidParameterError(
+            "features",
+            "the columns from which the labels are predicted, unless `image` is the column of image files",
+            None,
+            f"Say what the input is: --features or --image. The other columns of '{file.name}' are "
+            f"{listing(others, most=20)}. Leave out ids, and columns that are made from the label.",
+        )
     if (image is None) == (features is None):
         raise InvalidParameterError("image, features", "either `image` or `features`, not both", (image, features))
-
-
-def _mirror_rule(
-    targets: Sequence[str], landmarks: bool, swap_pairs: Swap | None, mirror: str | None, *, images: bool
-) -> Mirror | None:
-    """Return the change of d targets when an image is mirrored, or None if images must not be mirrored.
-
-    Raise an error if the options contradict each other.
-    """
-    d = len(targets)
-    if not images and (landmarks or mirror is not None):
-        raise InvalidParameterError("landmarks, mirror", "left out if inputs are not images", (landmarks, mirror))
-    if landmarks and d % 2:
-        raise InvalidParameterError("targets", "two columns for each landmark, x and y", f"{d} columns")
-    if landmarks and mirror is not None:
-        hint = "Give `swap_pairs` to mirror landmarks."
-        raise InvalidParameterError("mirror", "left out if targets are landmarks", mirror, hint)
-    if mirror is not None:
-        check_choice("mirror", mirror, ("keep",))
-        return Mirror(tuple(range(d)), (1.0,) * d, (0.0,) * d)
-    if swap_pairs is None:
-        return None
-    if not landmarks or not (isinstance(swap_pairs, str) or all(_is_pair(pair) for pair in swap_pairs)):
-        raise InvalidParameterError("swap_pairs", "pairs of whole numbers, with targets that are landmarks", swap_pairs)
-    return Mirror.landmarks(swap_pairs_of(swap_pairs, targets), d // 2)
-
-
-def _is_pair(pair: object) -> bool:
-    return isinstance(pair, Sequence) and len(pair) == 2 and all(type(place) is int for place in pair)
-
-
-def _parts(table: Columns, column: str) -> list[str]:
-    words = [word.lower() for word in table.texts(column)]
-    unknown = [row for row, word in enumerate(words) if word not in PART_NAMES]
-    table.refuse(column, unknown, "one of " + ", ".join(PART_NAMES))
-    return [PART_NAMES[word] for word in words]
-
-
-def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
-    side: dict[str, str] = {}
-    pairs = zip(table.texts(column), parts, strict=True)
-    divided = [row for row, (label, part) in enumerate(pairs) if side.setdefault(label, part) != part]
-    table.refuse(column, divided, "a value whose samples are all in the same part")
 
 
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
@@ -300,6 +294,8 @@ class TableAnnotations(Annotations):
     """Row of each id as earlier versions made them: all ids had the place of the row, if one image had several rows."""
     images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     """Image file of each sample, by the id of the sample. The mapping is empty if the inputs are features."""
+    scale: NDArray[np.float64] = field(kw_only=True)
+    """Pixels per unit of each label (n, d), if the table has fractions or percent of the image; otherwise 1."""
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -315,7 +311,14 @@ class TableAnnotations(Annotations):
         cells = {}
         for name, labels in changes.items():
             row = self.rows[name]
-            pairs = zip(self.names, self.values[row].tolist(), labels.tolist(), self.marks.tolist(), strict=True)
+            if np.isnan(self.scale[row]).any():
+                raise MissingImagesError(
+                    f"The labels of {name!r} are in parts of its image, and the size of the image is not known. Give a "
+                    "table beside its images, as in the audit."
+                )
+            new = (labels / self.scale[row]).tolist()
+            before = (self.values[row] / self.scale[row]).tolist()
+            pairs = zip(self.names, before, new, self.marks.tolist(), strict=True)
             cells[row] = {
                 target: mark if new != new else new
                 for target, old, new, mark in pairs
@@ -343,14 +346,18 @@ class TableFile(Dataset):
             "mirror": "",
             "swap_pairs": [],
             "apply_orientation": False,
+            "coordinates": "",
+            "box": [],
             "missing": [],
             "decimal": ".",
             "thousands": "",
             "root": "",
         }
     )
-    choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS})
-    label_options = ("targets", "image", "id", "missing", "decimal", "thousands")
+    choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS, "coordinates": ("", *UNITS)})
+    label_options = (
+        "targets", "image", "id", "coordinates", "apply_orientation", "missing", "decimal", "thousands",
+    )  # fmt: skip
     local_options = ("root",)
 
     def pool(self, request: Request, seed: int) -> Pool:
@@ -363,13 +370,14 @@ class TableFile(Dataset):
         if columns["mirror"] == "landmarks":
             # If `swap_pairs` is empty, no landmarks change places.
             columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
+        columns |= {"coordinates": request.options["coordinates"], "fold": request.fold}
         if columns["image"]:
             columns |= request.images
         if not request.path.is_file():
             # "data.folder" is the name of the file in a configuration.
             expected = "the path of a CSV or Parquet file for the data set `table`"
             raise InvalidParameterError("data.folder", expected, str(request.path))
-        return load_table(request.path, **columns)
+        return load_table(request.path, encoding=request.encoding, **columns)
 
     def split(self, pool: Pool, request: Request, seed: int) -> Subset:
         """Divide the samples; see `Dataset.load`. Parts of the table that share an image are an error."""
@@ -404,16 +412,28 @@ class TableFile(Dataset):
         files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
         ids = row_ids(columns, column, files or [path.stem] * len(columns))
         former = zip(files, columns.places, strict=False)
+        values, unit = roles.labels(columns), options.get("coordinates", "")
+        scale = np.ones_like(values)
+        if unit in ("fraction", "percent") and image is not None:
+            root = Path(options["root"]) if options.get("root") else path.parent
+            sizes = image_sizes(root, files, ImageReading(bool(options.get("apply_orientation"))))
+            scale = np.tile(pixels_per_unit(unit, sizes), values.shape[1] // 2)
         return TableAnnotations(
             source=path,
             ids=tuple(ids),
             names=roles.targets,
-            values=roles.labels(columns),
+            values=values * scale,
+            scale=scale,
             marks=roles.own_marks(columns),
             former={} if column else {f"{name}:{place}": row for row, (name, place) in enumerate(former)},
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
+
+    def feature_cells(self, path: Path, options: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+        """Return the cells of the columns of features; see `Dataset.feature_cells`."""
+        names = self._roles(path, options).features
+        return read_columns(path, names).cells if names else {}
 
     def settled_options(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options with names of columns in place of patterns, and pairs in place of the name of a scheme."""
@@ -424,6 +444,7 @@ class TableFile(Dataset):
 
     def _roles(self, path: Path, options: Mapping[str, Any]) -> TableColumns:
         others = [options[name] for name in ("image", "part", "keep_together", "id") if options.get(name)]
+        others += options.get("box", ())
         return TableColumns.of(
             column_names(path),
             options["targets"],
@@ -443,6 +464,10 @@ class TableFile(Dataset):
     def audit_groups(self, options: Mapping[str, Any]) -> str:
         """Return "landmark" if the targets are landmarks, otherwise "coordinate"."""
         return "landmark" if options["landmarks"] else "coordinate"
+
+    def fit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return "landmark" if the targets are landmarks, otherwise "sample"."""
+        return "landmark" if options["landmarks"] else "sample"
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Check some options, and return all options.

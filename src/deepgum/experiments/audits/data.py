@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,8 @@ class AuditData:
         Whether neighbouring samples are almost copies of each other, as in a video.
     has_test_part : bool
         Whether the data set itself defines a test part.
+    features : mapping of str to sequence of length n
+        The features as the user's table has them, to show them; empty if there are none.
     wrong : bool array (n, g) or None
         True for groups of labels that were made wrong on purpose.
     """
@@ -82,6 +85,7 @@ class AuditData:
     left_out: Mapping[str, str]
     sequence: bool
     has_test_part: bool = False
+    features: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     wrong: NDArray[np.bool_] | None = None
 
     @cached_property
@@ -122,10 +126,12 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
     annotations, options = None, run.data.options
+    cells: Mapping[str, Sequence[Any]] = {}
     if run.data.folder is not None:
         options = dataset.settled_options(run.data.folder, options)
     if run.data.folder is not None and dataset.has_label_files:
         annotations = dataset.labels(run.data.folder, run.data.options)
+        cells = dataset.feature_cells(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
     data = pool.data
     offset, scale = _to_files(pool, landmarks, run.data.image_size or 1)
@@ -133,7 +139,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     given = offset + scale * clean
     left_out: dict[str, str] = {}
     if annotations is not None:
-        given = annotations.values[[annotations.rows[name] for name in data.ids]]
+        rows, columns = [annotations.rows[name] for name in data.ids], annotations.columns(data.target_names)
+        given = annotations.values[np.ix_(rows, columns)]
+        cells = {name: [column[row] for row in rows] for name, column in cells.items()}
         left_out = _left_out(annotations, whole)
     outlier = None
     if run.corruption.rate:
@@ -183,6 +191,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         left_out=left_out,
         sequence=dataset.is_sequence and pool.keep_together is None,
         has_test_part="test" in (whole.parts or ()),
+        features=cells,
         wrong=None if outlier is None else _by_group(outlier, targets),
     )
 

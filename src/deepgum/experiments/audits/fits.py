@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from deepgum.audit.out_of_fold.cross_fit import Learner
 from deepgum.audit.out_of_fold.teaching import Teaching
 from deepgum.errors import DeepGUMWarning
+from deepgum.experiments.audits.clock import Clock
 from deepgum.experiments.observer import Observer
 from deepgum.storage.disk import write_atomically
 
@@ -36,12 +37,15 @@ class KeptLearner:
         Digest of the settings and of the samples. The settings include the bytes of a file of weights.
     observer : Observer
         The method `fit_started` of the observer is called for every fit.
+    clock : Clock
+        The clock of the audit. It is kept after every fit.
     """
 
     learner: Learner
     folder: Path
     key: str
     observer: Observer
+    clock: Clock
 
     @property
     def is_robust(self) -> bool:
@@ -59,6 +63,7 @@ class KeptLearner:
             return kept
         predictions = self.learner.predict(train, teaching, seed)
         _write(file, predictions)
+        self.clock.keep()
         return predictions
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
-from deepgum.audit.out_of_fold.features import standardised
+from deepgum.audit.out_of_fold.features import points_of, standardised
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.registry import all_reasons
+from deepgum.audit.sample_features import SampleFeatures
 from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
@@ -32,6 +32,7 @@ from deepgum.data.content import Content
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
+from deepgum.experiments.audits.clock import Clock
 from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.audits.fits import KeptLearner
@@ -50,7 +51,7 @@ from deepgum.training import check_device, get_method
 
 __all__ = ["run_audit"]
 
-FITS = "fits"
+FITS, SECONDS = "fits", "seconds"
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
@@ -116,7 +117,7 @@ def _recorded(folder: AuditFolder, config: AuditConfig) -> AuditConfig | None:
 
 
 def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None:
-    begun = time.perf_counter()
+    clock = Clock(folder.path / FITS / SECONDS)
     reasons = all_reasons(config.audit.reasons, "audit.reasons")
     check_device(config.run.training.device)
     config.run.model.check_weights("model.weights")
@@ -129,9 +130,9 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     remove_partial(folder.path)
     config.write(folder.config_file)
     data.content.write(folder.content_file)
-    observer.audit_started(config.audit.folds, config.audit.rounds)
+    observer.audit_started(config.audit.folds, config.audit.rounds, config.run.training.epochs_max)
     crossfit = cross_fit(
-        KeptLearner(learner, folder.path / FITS, config.digest + data.content.digest, observer),
+        KeptLearner(learner, folder.path / FITS, config.digest + data.content.digest, observer, clock),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
         keep_together=data.keep_together,
@@ -146,13 +147,13 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         on_round=observer.round_finished,
     )
     predictions = _predictions(data, crossfit)
-    provenance = _provenance(config, data, crossfit, begun)
+    provenance = _provenance(config, data, crossfit, clock.began)
     labels, summary, _ = score_predictions(predictions, data.targets, reasons, provenance, the_only, observer.scoring)
     if data.wrong is not None:
         plain = crossfit.mixture.base.mixture.responsibilities(predictions.comparison.residuals)
         before = np.where(np.isnan(labels.responsibilities), np.nan, plain)
         Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
-    folder.write(summary, labels, _pictures(data, labels, folder))
+    folder.write(summary, labels, _pictures(data, labels, folder), _features(data, labels))
     shutil.rmtree(folder.path / FITS, ignore_errors=True)
 
 
@@ -209,7 +210,9 @@ def _noise(data: AuditData) -> LocalNoise | None:
     inputs, runs = data.pool.data.inputs, data.runs
     if inputs.ndim != 2:
         return None
-    return LocalNoise(standardised(np.asarray(inputs)), None if runs is None else runs.numbers)
+    encoding = data.pool.data.encoding
+    points = standardised(np.asarray(inputs)) if encoding is None else points_of(encoding.columns(np.asarray(inputs)))
+    return LocalNoise(points, None if runs is None else runs.numbers)
 
 
 def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun: float) -> Provenance:
@@ -227,6 +230,12 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
         weights=weights_digest(model),
         notices=data.pool.notices,
     )
+
+
+def _features(data: AuditData, labels: ScoredLabels) -> SampleFeatures | None:
+    """Return the features of the flagged samples, or None if the data have no columns of features."""
+    rows = np.flatnonzero(labels.flags.any(axis=1)).tolist()
+    return SampleFeatures.of(data.features, labels.ids, rows) if data.features else None
 
 
 def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pictures | None:

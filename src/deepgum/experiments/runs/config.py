@@ -89,7 +89,8 @@ class DataConfig:
             if getattr(self, name) not in (None, 0 if name == "image_size" else None):
                 check_count(name, getattr(self, name), least=least)
         check_count("fold", self.fold, least=0)
-        if self.fold and self.fold >= dataset.folds:
+        has_column = dataset.name == "table" and self.options.get("part")  # the table tells the number of folds
+        if self.fold and self.fold >= dataset.folds and not has_column:
             last = max(dataset.folds - 1, 0)
             raise InvalidParameterError("fold", f"from 0 to {last} for the data set {self.name!r}", self.fold)
         object.__setattr__(self, "options", dataset.check_options(self.options))
@@ -109,7 +110,8 @@ class ModelConfig:
     Parameters
     ----------
     name : str
-        `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
+        `facenet`, `vgg16`, `mlp`, a network of a package (`efficientnet-lite0`, `torchvision:NAME`, `timm:NAME`), or a
+        factory as `package.module:callable`.
     weights : Path, optional
         File of pretrained weights (.safetensors or .pth). The word `imagenet` means the published weights of VGG-16,
         which are downloaded.
@@ -291,7 +293,7 @@ class RunConfig:
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
             # Like all defaults, the groups are stored.
-            method = replace(self.method, groups=self.data.dataset.groups)
+            method = replace(self.method, groups=self.data.dataset.fit_groups(self.data.options))
             object.__setattr__(self, "method", method)
 
     @classmethod

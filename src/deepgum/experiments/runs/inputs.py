@@ -7,17 +7,24 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.data.archives import read_archive
+from deepgum.data.boxes import box_columns, read_boxes
 from deepgum.data.cell_format import CellFormat
 from deepgum.data.column_patterns import find_columns
-from deepgum.data.columns import column_names, read_columns
+from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
+from deepgum.data.crops import Square
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.image_reading import ImageReading
+from deepgum.data.keypoint_images import image_sizes, instance_squares
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.orientation import orientation_notice
+from deepgum.data.point_units import pixels_per_unit
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.table import row_ids
 from deepgum.errors import DataNotice, InvalidParameterError, listing
@@ -41,8 +48,8 @@ def read_images(
     skip_unreadable: bool,
     apply_orientation: bool,
     observer: Observer,
-) -> tuple[RegressionData, list[Path]]:
-    """Return the pair (images without labels, files of the images).
+) -> RegressionData:
+    """Return images without labels, with their pictures.
 
     Pixels of more than 8 bits are scaled as in the training. If files note an orientation and `apply_orientation` is
     false, a `DataNotice` says so.
@@ -64,32 +71,61 @@ def read_images(
         raise InvalidParameterError(
             "inputs", f"image files ({', '.join(IMAGES)}), folders of image files, or a table", given
         )
-    files = [file for _, file in named]
+    files = [each.file for each in named]
     channels, size, _ = signature.inputs
     folder = _common_folder(files)
     names = tuple(file.absolute().relative_to(folder).as_posix() for file in files)
     reading = ImageReading(apply_orientation, {kind: (ends[0], ends[1]) for kind, ends in signature.ranges.items()})
-    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3, reading)
+    squares = _squares(folder, names, [each.box for each in named], reading, config)
+    plan = CropPlan(folder, names, squares, size, channels == 3, reading)
     crops, rows, _, survey = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
     notice = orientation_notice(names, sorted(survey.orientations), applied=apply_orientation)
     if notice:
         warnings.warn(notice, DataNotice, stacklevel=3)
     unknown = np.full((len(rows), len(signature.targets)), np.nan)
-    ids = [named[row][0] for row in rows]
+    ids = [named[row].id for row in rows]
     data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)
-    return data, [files[row] for row in rows]
+    return replace(data, pictures=plan.pictures.subset(rows))
 
 
-def _list_images(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
+class _Image(NamedTuple):
+    """An image: its id, its file, and the box of its object (left, top, width, height) if the table has boxes."""
+
+    id: str
+    file: Path
+    box: Sequence[float] | None = None
+
+
+def _squares(
+    folder: Path,
+    names: Sequence[str],
+    boxes: Sequence[Sequence[float] | None],
+    reading: ImageReading,
+    config: RunConfig,
+) -> tuple[Square | None, ...]:
+    """Return the square of each image that the network sees, as in the training."""
+    if not config.data.options.get("box"):
+        return (None,) * len(names)
+    sizes = image_sizes(folder, names, reading)
+    given = np.array([(np.nan,) * 4 if box is None else box for box in boxes])
+    given = given * np.tile(pixels_per_unit(config.data.options.get("coordinates", ""), sizes), 2)
+    return tuple(instance_squares(np.full((len(names), 1, 2), np.nan), given, sizes))
+
+
+def _list_images(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[_Image]:
     """Return the ids and the files of all images."""
-    named: list[tuple[str, Path]] = []
+    named: list[_Image] = []
     seen = set[Path]()
+    box = config.data.options.get("box")
     for path in inputs:
         if path.suffix.lower() in TABLES and not path.is_dir():
             named += _rows(path, config, skip_missing)
             continue
+        if box:
+            expected = f"a table with the columns {listing(box)}, because the network was trained on crops of boxes"
+            raise InvalidParameterError("inputs", expected, str(path))
         found = _images_in(path) if path.is_dir() else [path]
-        named += [(str(file), file) for file in found if file not in seen]
+        named += [_Image(str(file), file) for file in found if file not in seen]
         seen.update(found)
     return named
 
@@ -99,15 +135,17 @@ def _images_in(folder: Path) -> list[Path]:
     return [file for file in files if not file.name.startswith(".")]
 
 
-def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
+def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[_Image]:
     column, id_column = config.data.options.get("image") or "image", _id_column(path, config)
-    table = read_columns(path, dict.fromkeys([column, *([id_column] if id_column else [])]))
+    corners = box_columns(config.data.options["box"]) if config.data.options.get("box") else {}
+    table = read_columns(path, dict.fromkeys([column, *([id_column] if id_column else []), *corners.values()]))
+    boxes = read_boxes(table, corners).tolist() if corners else [None] * len(table)
     names = [name.replace("\\", "/") for name in table.texts(column)]
     ids = row_ids(table, id_column, names)
     root = Path(config.data.options.get("root") or path.parent)
     source = f"The column {column!r} names them."
     rows = present_rows(root, {path.name: names}, skip_missing, source)[path.name]
-    return [(ids[row], root / names[row]) for row in rows]
+    return [_Image(ids[row], root / names[row], boxes[row]) for row in rows]
 
 
 def _id_column(path: Path, config: RunConfig) -> str | None:
@@ -146,12 +184,16 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     if path.suffix.lower() in TABLES:
         id_column = _id_column(path, config)
         others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
-        columns = find_columns("features", columns, column_names(path), exclude=others)
+        known = columns if signature.encoding is None else signature.encoding.names
+        columns = find_columns("features", known, column_names(path), exclude=others)
         names = dict.fromkeys([*columns, *([id_column] if id_column else [])])
         cells = read_columns(path, names, CellFormat.of(options))
-        features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
+        features = _matrix(cells, columns, signature).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
         whole = id_column is not None and cells.has_whole_numbers(id_column)
+    elif signature.encoding is not None:
+        expected = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}: some hold categories or gaps"
+        raise InvalidParameterError("inputs", expected, str(path))
     else:
         content = "an archive (.npz) with an array 'features' of shape (n, p)"
         with decoding(path, content):
@@ -160,5 +202,13 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
                 raise ValueError(f"its shape is {features.shape}")
         ids, whole = [f"{path.stem}:{row}" for row in range(len(features))], False
     unknown = np.full((len(features), len(signature.targets)), np.nan)
-    data = RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)
+    data = RegressionData.from_arrays(
+        features, unknown, ids=ids, target_names=signature.targets, encoding=signature.encoding
+    )
     return replace(data, whole_ids=whole)
+
+
+def _matrix(table: Columns, names: Sequence[str], signature: Signature) -> NDArray[np.float64]:
+    """Return the features of a table (n, p), as the network of a run has learned to read them."""
+    plain = FeatureEncoding(tuple(names), ((),) * len(names), (False,) * len(names))
+    return (signature.encoding or plain).matrix(table)

@@ -13,6 +13,7 @@ from torch import nn
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.crop_cache import default_cache_dir
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
 from deepgum.errors import InvalidParameterError
@@ -49,6 +50,8 @@ class Signature:
         Number of outputs of the backbone: d for the head "regression", the number of classes for "expectation".
     ranges : dict of str to (float, float)
         Range of pixels with more than 8 bits in the training images; see `deepgum.data.image_reading.ImageReading`.
+    encoding : FeatureEncoding or None
+        The columns of features of a table, if some have categories or gaps.
     """
 
     inputs: tuple[int, ...]
@@ -56,6 +59,7 @@ class Signature:
     head: str
     outputs: int
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    encoding: FeatureEncoding | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "targets"):
@@ -69,6 +73,8 @@ class Signature:
         check_count("outputs", self.outputs)
         if self.head == "regression" and self.outputs != len(self.targets):
             raise InvalidParameterError("outputs", f"{len(self.targets)}, the number of targets", self.outputs)
+        if self.encoding is not None and self.inputs != (len(self.encoding.names),):
+            raise InvalidParameterError("encoding", f"for inputs of shape {self.inputs}", self.encoding.names)
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,10 @@ def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:
     """Write the files `weights.safetensors` and `network.json` of a trained network."""
     save_weights(model, folder / "weights.safetensors")
     with write_atomically(folder / "network.json") as temporary:
-        temporary.write_text(json.dumps(asdict(signature), indent=2) + "\n", encoding="utf-8")
+        values = asdict(signature)
+        if signature.encoding is None:
+            del values["encoding"]
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]:
@@ -193,7 +202,7 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
         targets = torch.zeros(2, len(signature.targets))
         if signature.head == "expectation":
             targets[1] = signature.outputs - 1
-        data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
+        data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets, encoding=signature.encoding)
         # Pretrained weights are not needed, because all weights are in the folder.
         plain = replace(config.model, weights=None)
 

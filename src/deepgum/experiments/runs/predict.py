@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deepgum.data.crops import Square
-from deepgum.data.image_files import open_image
-from deepgum.data.image_reading import ImageReading
+from deepgum.data.keypoint_images import image_sizes
+from deepgum.data.pictures import Pictures
+from deepgum.data.point_units import pixels_per_unit
 from deepgum.data.sets.measure import PIXELS
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
@@ -31,8 +31,9 @@ def predict_inputs(
 ) -> Predictions:
     """Predict labels for image files, folders of images, a table, or an .npz file of features.
 
-    The network sees the smallest square around each whole image. Predicted landmarks are in pixels of the image file,
-    other predictions in the unit of the labels. If the input is a table, the predictions are in the order of the rows,
+    The network sees the smallest square around each whole image, or around the box of each row if it was trained on
+    boxes. Predicted landmarks are in pixels of the image file, or in the unit in `coordinates` of the run, and other
+    predictions in the unit of the labels. If the input is a table, the predictions are in the order of the rows,
     with the same ids as in a training. The id of an image file is its path, and there is one prediction per file.
 
     Parameters
@@ -73,7 +74,7 @@ def predict_inputs(
         trained.check_inputs(features)
         return trained.predict(features)
     turned = apply_orientation or bool(config.data.options.get("apply_orientation"))
-    images, files = read_images(
+    images = read_images(
         inputs,
         config,
         signature,
@@ -85,20 +86,22 @@ def predict_inputs(
     predictions = trained.predict(images)
     if not config.measure.landmarks:
         return predictions
-    return _in_pixels(predictions, files, PIXELS if config.data.pixels else 1.0, ImageReading(turned))
+    assert images.pictures is not None
+    unit = config.data.options.get("coordinates", "")
+    return _in_unit(predictions, images.pictures, PIXELS if config.data.pixels else 1.0, unit)
 
 
-def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float, reading: ImageReading) -> Predictions:
-    """Convert predicted landmarks to pixels of the image files. The predictions are coordinates in the squares around
-    the images.
+def _in_unit(predictions: Predictions, pictures: Pictures, width: float, unit: str) -> Predictions:
+    """Convert predicted landmarks from coordinates in the squares of the pictures to the unit of the labels in files.
 
-    In the unit of the predictions, the side of each square is `width`.
+    In the unit of the predictions, the side of each square is `width`. `unit` is one of
+    `deepgum.data.point_units.UNITS`, or empty for pixels.
     """
     points = predictions.predicted / width
-    for row, file in enumerate(files):
-        with open_image(file) as image:
-            shown = reading.size(image)
-        left, top, side = Square.around(0, shown[0], 0, shown[1], scale=1)
-        points[row, 0::2] = left + side * points[row, 0::2]
-        points[row, 1::2] = top + side * points[row, 1::2]
+    sizes = image_sizes(pictures.folder, pictures.names, pictures.reading)
+    scale = pixels_per_unit(unit, sizes)
+    for row in range(len(pictures)):
+        left, top, side = pictures.square(row)
+        points[row, 0::2] = (left + side * points[row, 0::2]) / scale[row, 0]
+        points[row, 1::2] = (top + side * points[row, 1::2]) / scale[row, 1]
     return replace(predictions, predicted=points)

@@ -172,7 +172,8 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     outputs = HEADS[head].n_outputs(cell.train.targets)
     pictures = clean.train.pictures
     ranges = {} if pictures is None else dict(pictures.reading.ranges)
-    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, head, outputs, ranges)
+    shape, names = tuple(clean.train.inputs.shape[1:]), clean.train.target_names
+    signature = Signature(shape, names, head, outputs, ranges, clean.train.encoding)
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)

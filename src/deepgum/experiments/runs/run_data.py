@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 
 from deepgum.data.content import Content
+from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import PIXELS
@@ -19,21 +20,28 @@ from deepgum.experiments.runs.network import Network, prepare
 __all__ = ["Data", "content_of", "load_samples", "load_subset", "request_of"]
 
 
-def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
-    """Load the samples of a run, before the corruption of the labels.
+def load_subset(config: RunConfig, observer: Observer | None = None, encoding: FeatureEncoding | None = None) -> Subset:
+    """Load the samples of a run, before the corruption of the labels; `encoding` as in `load_samples`.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
         If the data set does not exist or cannot be read.
     """
-    subset = config.data.dataset.load(request_of(config, observer), config.seed)
+    request = replace(request_of(config, observer), encoding=encoding)
+    subset = config.data.dataset.load(request, config.seed)
     return subset.scaled(PIXELS) if config.data.pixels else subset
 
 
-def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
-    """Load all samples of the data set of a run, in one or several parts; see `deepgum.data.Dataset.everything`."""
-    parts = config.data.dataset.everything(request_of(config, observer), config.seed)
+def load_samples(
+    config: RunConfig, observer: Observer | None = None, encoding: FeatureEncoding | None = None
+) -> tuple[RegressionData, ...]:
+    """Load all samples of the data set of a run, in one or several parts; see `deepgum.data.Dataset.everything`.
+
+    `encoding` has the columns of features of the network that shall predict the samples, if it has any.
+    """
+    request = replace(request_of(config, observer), encoding=encoding)
+    parts = config.data.dataset.everything(request, config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_recorded
 from deepgum.experiments.runs.network import Signature, load_network
@@ -78,6 +78,13 @@ class TrainedRun:
         found, expected = tuple(data.inputs.shape[1:]), self.signature.inputs
         if found != expected:
             raise InvalidDataError(f"The network takes inputs of shape {expected}. Found {found}.")
+        if data.encoding != self.signature.encoding:
+            own = self.signature.encoding
+            raise InvalidDataError(
+                "The network takes numbers without gaps. Found categories or gaps in the features."
+                if own is None
+                else f"The network takes the features {listing(own.names)} with the categories of its training."
+            )
         if len(data.target_names) != len(self.signature.targets):
             raise InvalidDataError(
                 f"The network predicts {self.signature.targets}. The targets of the data are {data.target_names}."

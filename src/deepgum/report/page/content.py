@@ -13,6 +13,7 @@ from markupsafe import Markup
 from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, GroupSummary
+from deepgum.mixture import MixtureStatus
 from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
 from deepgum.report.page.svg import inline_svg
 from deepgum.report.page.words import data_folders, without_folders
@@ -25,7 +26,12 @@ _RUNS = 50
 
 
 def page_content(
-    path: Path, summary: AuditSummary, labels: ScoredLabels, calibration: Calibration | None = None
+    path: Path,
+    summary: AuditSummary,
+    labels: ScoredLabels,
+    calibration: Calibration | None = None,
+    *,
+    pictures: bool = True,
 ) -> dict[str, Any]:
     """Return the values for the template of the report, except the gallery, the scripts and the style.
 
@@ -37,6 +43,8 @@ def page_content(
     labels : ScoredLabels
     calibration : Calibration, optional
         None if the wrong labels are not known.
+    pictures : bool
+        Whether the samples have pictures. Otherwise they are rows of features.
     """
     shown = _panels(summary.groups)
     return {
@@ -69,8 +77,20 @@ def page_content(
         },
         "listed": _LISTED,
         "most_shares": SHOWN,
+        "known_shares": sum(group.share is not None for group in summary.groups),
+        "remarks": _remarks(summary),
+        "pictures": pictures,
         "two_sided": any(group.share is not None and group.share.is_two_sided for group in summary.groups),
     }
+
+
+def _remarks(summary: AuditSummary) -> dict[str, list[str]]:
+    """Return verdicts on groups that need a remark: verdict -> names of the groups."""
+    remarks: dict[str, list[str]] = {}
+    for group in summary.groups:
+        if group.status != MixtureStatus.CONVERGED.name or group.fault or group.settled:
+            remarks.setdefault(group.verdict, []).append(group.name)
+    return remarks
 
 
 def _panels(groups: tuple[GroupSummary, ...]) -> list[int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons import REASONS
+from deepgum.audit.sample_features import SampleFeatures
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
 from deepgum.report.page.words import data_folders, without_folders
@@ -40,7 +41,11 @@ def flagged_rows(places: Sequence[Place]) -> list[int]:
 
 
 def gallery_data(
-    summary: AuditSummary, labels: ScoredLabels, places: Sequence[Place], views: Sequence[View] | None = None
+    summary: AuditSummary,
+    labels: ScoredLabels,
+    places: Sequence[Place],
+    views: Sequence[View] | None = None,
+    features: SampleFeatures | None = None,
 ) -> dict[str, Any]:
     """Return the data of the gallery, made of JSON values only.
 
@@ -52,6 +57,8 @@ def gallery_data(
         The flags to show, worst first.
     views : sequence of View, optional
         The visible parts of the pictures, in the order of `flagged_rows(places)`; None if the samples have no pictures.
+    features : SampleFeatures, optional
+        The features of flagged samples; None if they are not known.
     """
     rows = flagged_rows(places)
     number = {row: index for index, row in enumerate(rows)}
@@ -70,6 +77,7 @@ def gallery_data(
         ],
         "reasons": reasons,
         "total": int(labels.flags.sum()),
+        "features": [] if features is None else list(features.names),
         "samples": {
             "row": rows,
             "id": [labels.ids[row] for row in rows],
@@ -77,6 +85,7 @@ def gallery_data(
             "predicted": [_numbers(labels.predicted[row], _FINE) for row in rows],
             "crop": [None if view.crop is None else _numbers(view.crop) for view in views or ()],
             "size": [None if view.size is None else list(view.size) for view in views or ()],
+            "features": _features([labels.ids[row] for row in rows], features),
             "problem": {
                 str(index): without_folders(view.problem, data_folders(summary.data))
                 for index, view in enumerate(views or ())
@@ -95,6 +104,15 @@ def gallery_data(
             "uncertainty": [_part(labels.uncertainty, labels, place) for place in places],
         },
     }  # fmt: skip
+
+
+def _features(ids: Sequence[str], features: SampleFeatures | None) -> list[list[list[Any]]]:
+    """Return the features of samples, one list [columns, values, shares] per sample; an empty list without features."""
+    if features is None:
+        return []
+    at = {name: place for place, name in enumerate(features.ids)}
+    parts = [(features.columns[m], features.values[m], features.shares[m]) for m in (at[name] for name in ids)]
+    return [[list(columns), list(values), _numbers(shares, 2)] for columns, values, shares in parts]
 
 
 def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:

@@ -81,13 +81,11 @@ def _draw_distances(
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
     """Draw the estimated share of wrong labels in each group: with its interval, or with a bar up to its lower bound.
 
-    If there are more than `SHOWN` groups, only the groups with the largest shares are drawn. A group with an unknown
-    share has no mark.
+    Groups with an unknown share are left out. If there are more than `SHOWN` other groups, only the groups with the
+    largest shares are drawn. The largest share is at the top.
     """
-    if len(groups) > SHOWN:
-        worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
-        kept = {group.name for group in worst[:SHOWN]}
-        groups = [group for group in groups if group.name in kept]
+    known = [(group.share.estimate, group) for group in groups if group.share is not None]
+    groups = [group for _, group in sorted(known, key=lambda each: -each[0])[:SHOWN]]
     figure, axes = _axes(0.75 + 0.26 * len(groups))
     _annotate(axes, "share of wrong labels", "")
     if overall is not None:
@@ -116,7 +114,7 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
     """Draw the number of flagged labels and the number of changed flags, for each round of the audit."""
     figure, axes = _axes(2.2)
     _annotate(axes, "round", "labels")
-    at = [each.round for each in rounds]
+    at = [each.round + 1 for each in rounds]  # the first round is 1, as on the terminal
     for values, colour, marker, words in (
         ([each.flags for each in rounds], WRONG, "o", "flagged"),
         ([each.changed for each in rounds], SOFT, "s", "flag changed"),

@@ -81,15 +81,15 @@ def write_report(
             if progress is not None:
                 progress(len(views), len(rows))
     starts = [0, *range(_FIRST, len(encoded), _REST)] if encoded else []
-    data: dict[str, Any] = gallery_data(summary, labels, places, views) | {"chunks": starts}
+    data: dict[str, Any] = gallery_data(summary, labels, places, views, folder.features()) | {"chunks": starts}
     scripts = {"theme": theme(), "gallery": script(), "start": read_asset("start.js")}
     parts = (
         environment()
         .get_template("report.html.j2")
         .generate(
-            **page_content(folder.path, summary, labels, folder.calibration()),
+            **page_content(folder.path, summary, labels, folder.calibration(), pictures=pictures is not None),
             data=data,
-            pictures=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
+            blocks=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
             scripts={name: Markup(text) for name, text in scripts.items()},
             style=Markup(style()),
             policy=_policy(list(scripts.values())),

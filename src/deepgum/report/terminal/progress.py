@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from deepgum.experiments.observer import AuditRound, Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
+from deepgum.report.terminal.time_left import TimeLeft
 from deepgum.wording import duration
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Reporter(Observer):
         self._current = self._progress.add_task("", total=None, visible=False)
         self._total = self._folds = self._fits = 0
         self._name = ""
+        self._left: TimeLeft | None = None
+        self._epochs = 0
         self._last_line = time.monotonic()
         self._scoring_since: float | None = None
 
@@ -135,6 +138,7 @@ class Reporter(Observer):
             return
         line = f"{self._name}: {where}, validation {score:.4g}"
         self._progress.update(self._current, description=line, advance=1)
+        line += self._time_left(epoch)
         if not self.console.is_terminal and self._is_due():
             self.say(line)
 
@@ -153,9 +157,10 @@ class Reporter(Observer):
         # The run may have failed before it started, so `self._name` may be the name of another run.
         self.say(f"{_describe(run)}: failed. {error}", style="red")
 
-    def audit_started(self, folds: int, rounds: int) -> None:
+    def audit_started(self, folds: int, rounds: int, epochs: int) -> None:
         """Show the largest number of networks that an audit trains: `folds` times `rounds`."""
         self._folds, self._total, self._fits = folds, folds * rounds, 0
+        self._left, self._epochs = TimeLeft(self._total), epochs
         self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
         self.say(f"Up to {rounds} rounds of {folds} networks, until the flags no longer change.")
 
@@ -164,6 +169,8 @@ class Reporter(Observer):
         self._progress.update(self._runs, completed=self._fits)
         finished_rounds, fold = divmod(self._fits, self._folds)
         self._fits += 1
+        if self._left is not None:
+            self._left.begin()
         self._name = f"Round {finished_rounds + 1}, network {fold + 1} of {self._folds}"
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
@@ -175,6 +182,18 @@ class Reporter(Observer):
             f"Round {finished.round + 1}: {finished.flags:,} labels flagged{changed}{share}, {finished.seconds:.0f} s"
         )
         self.say(line)
+
+    def _time_left(self, epoch: int) -> str:
+        """Return the longest time that the audit will still take, in words, and show it beside the bar of all networks.
+
+        The audit ends earlier if the flags settle before the last round.
+        """
+        seconds = None if self._left is None else self._left.progress(min(1.0, epoch / self._epochs))
+        if seconds is None:
+            return ""
+        words = f", at most about {duration(seconds)} left"
+        self._progress.update(self._runs, description=f"networks{words}")
+        return words
 
     def _is_due(self) -> bool:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -134,19 +135,20 @@ def _remarks(summary: AuditSummary) -> list[str]:
     return [f"{listing(names)}: {verdict}" for verdict, names in groups.items()]
 
 
-def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str]:
+def next_steps(summary: AuditSummary, inputs: Sequence[Path], out: Path | None) -> list[str]:
     """Return lines that name the file of the scores and the next step for the user.
 
     Parameters
     ----------
     summary : AuditSummary
-    table : Path
-        The file that was scored.
+    inputs : sequence of Path
+        The file that was scored and, for a keypoint file, the file of predictions.
     out : Path or None
         The file of the scores. None if the scores were not written.
     """
     if out is None:
-        return [f"To write all scores, one row per sample and group: deepgum score {table} --out scores.csv"]
+        files = " ".join(shlex.quote(str(each)) for each in inputs)
+        return [f"To write all scores, one row per sample and group: deepgum score {files} --out scores.csv"]
     rows = summary.samples * len(summary.groups)
     lines = [f"Written: {out} ({rows:,} rows)"]
     if summary.flags:

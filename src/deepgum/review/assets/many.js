@@ -185,6 +185,7 @@
         make("p", {}, make("b", {}, name), ` ${percent(data.flags.posterior[flag])}`),
         make("p", {}, `${given} \u2192 `, make("b", { class: this.action }, becomes[this.action])),
         reason === null ? null : make("p", { class: "soft" }, data.reasons[reason].words),
+        DeepGUM.features.onCard(data, sample),
         make("p", { class: "soft", title: data.samples.id[sample] }, data.samples.id[sample]),
       );
     }

@@ -86,7 +86,7 @@ def test_an_estimator_is_fitted_to_the_training_rows_and_predicts_all_rows():
     predicted = EstimatorLearner(Plain(), features(), targets).predict(TRAIN, None, 3)
     np.testing.assert_array_equal(predicted, features().X[:, :1])
     (seen,) = Plain.seen
-    np.testing.assert_array_equal(seen["X"], features()[TRAIN])
+    np.testing.assert_array_equal(seen["X"], features().take(TRAIN))
     np.testing.assert_array_equal(seen["y"], targets[TRAIN, 0])  # as scikit-learn has one target
 
 

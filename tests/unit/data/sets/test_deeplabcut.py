@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ def test_the_three_header_lines_are_read_and_left_and_right_known(tmp_path: Path
     np.testing.assert_array_equal(keypoints.values, pd.read_csv(path, header=[0, 1, 2], index_col=0))
     assert len(set(keypoints.together)) == 20  # one video: blocks of three neighbouring frames
     assert len(set(keypoints.together[:3])) == 1
+    path.write_text(re.sub(r"img[0-9]+", lambda found: f"{int(found[0][3:]):x}_0001", path.read_text()))
+    assert len(set(DLC.read(path, OPTIONS).together)) == 20  # the last number of each name is the same
 
 
 def test_frames_without_a_label_are_left_out_and_half_a_label_is_none(tmp_path: Path) -> None:
@@ -112,6 +115,8 @@ def test_the_output_for_a_whole_video_is_matched_by_the_numbers_of_frames(tmp_pa
     frames = np.zeros((7 * N, 1, 3, 2))
     frames[::7] = points
     output(frames, [], range(7 * N)).to_csv(tmp_path / "mouseDLC_resnet50.csv")
+    result = run("score", path, tmp_path / "mouseDLC_resnet50.csv")
+    assert f"deepgum score {path} {tmp_path / 'mouseDLC_resnet50.csv'} --out" in " ".join(result.output.split())
     result = run("score", path, tmp_path / "mouseDLC_resnet50.csv", "--out", tmp_path / "scores.csv")
     assert result.exit_code == 0, result.output
     wrong = [(f"labeled-data/mouse/img{7 * row:05d}.png", "nose") for row in range(0, N, 10)]
@@ -149,6 +154,15 @@ def test_the_header_is_known_with_other_delimiters_quotes_and_marks(tmp_path: Pa
         path.write_text(changed, encoding="utf-8")
         assert detect(path) == DLC
         assert len(DLC.read(path, OPTIONS)) == N
+
+
+@pytest.mark.parametrize("animals", [[], ["m1", "m2"]])
+def test_a_table_without_the_line_of_the_scorer_is_read_as_well(tmp_path: Path, animals: list[str]) -> None:
+    path, _ = labels(tmp_path, animals)
+    whole = DLC.read(path, OPTIONS)
+    path.write_text(path.read_text().partition("\n")[2])
+    assert detect(path) == DLC
+    np.testing.assert_array_equal(DLC.read(path, OPTIONS).points, whole.points)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from deepgum.cli import main
 from deepgum.data.sets.registry import detect
 from deepgum.data.sets.request import Request
 from deepgum.data.sets.sleap import Sleap
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, MissingImagesError
 
 sio = pytest.importorskip("sleap_io")
 h5py = pytest.importorskip("h5py")
@@ -94,6 +94,33 @@ def test_the_images_are_the_frames(tmp_path: Path, embed: bool, monkeypatch: pyt
     pool = SLEAP.pool(Request(path, image_size=16, colour=True, options=OPTIONS, cache_dir=tmp_path / "crops"), 0)
     levels = np.asarray(pool.data.inputs).astype(int).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(levels, 5 * np.arange(N), atol=1)
+
+
+def test_frames_of_a_video_become_images_and_a_video_elsewhere_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames come back as they were written; neither scores nor corrections need the video."""
+    iio = pytest.importorskip("imageio.v3")
+    pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    levels = 20 * np.arange(12)
+    iio.imwrite(tmp_path / "clip.mp4", np.tile(levels[:, None, None, None], (1, 48, 64, 3)).astype(np.uint8), fps=10)
+    video, body = sio.Video.from_filename(str(tmp_path / "clip.mp4")), skeleton()
+    points = np.array([[20.0, 10], [15, 15], [25, 15], [20, 30]])
+    instance = sio.Instance.from_numpy(points, skeleton=body)
+    frames = [sio.LabeledFrame(video=video, frame_idx=frame, instances=[instance]) for frame in (9, 2, 11)]
+    sio.Labels(frames).save(str(tmp_path / "a.slp"), verbose=False)
+    pool = SLEAP.pool(Request(tmp_path / "a.slp", image_size=16, colour=True, options=OPTIONS), 0)
+    assert pool.data.ids == ("clip.mp4/000009.png", "clip.mp4/000002.png", "clip.mp4/000011.png")
+    found = np.asarray(pool.data.inputs).astype(int).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(found, levels[[9, 2, 11]], atol=8)
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "clip.mp4").rename(tmp_path / "videos" / "clip.mp4")
+    assert SLEAP.labels(tmp_path / "a.slp", OPTIONS).ids == pool.data.ids
+    with pytest.raises(MissingImagesError, match=r"Found none of .*clip\.mp4.*--images"):
+        SLEAP.pool(Request(tmp_path / "a.slp", image_size=16, colour=True, options=OPTIONS), 0)
+    elsewhere = SLEAP.check_options({"images": str(tmp_path / "videos")})
+    assert len(SLEAP.pool(Request(tmp_path / "a.slp", image_size=16, colour=True, options=elsewhere), 0)) == 3
 
 
 def test_labels_are_scored_with_the_predictions_of_the_same_or_another_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reasons import REASONS
+from deepgum.audit.sample_features import SampleFeatures
 from deepgum.audit.summary import ReasonCount
 from deepgum.data.crops import Square
 from deepgum.report.page.data import flagged_rows, gallery_data
@@ -31,7 +32,24 @@ def test_the_data_are_json_without_nan(parts):
 def test_every_column_is_as_long_as_there_are_samples_or_flags(parts):
     data = gallery_data(*parts)
     for columns, count in ((data["samples"], 10), (data["flags"], 10)):
-        assert {len(values) for name, values in columns.items() if name != "problem"} == {count}
+        assert {len(values) for name, values in columns.items() if name not in ("problem", "features")} == {count}
+
+
+def test_features_are_those_of_the_sample(parts):
+    summary, labels, places, views = parts
+    assert gallery_data(summary, labels, places, views)["features"] == []
+    rng = np.random.default_rng(0)
+    cells = {
+        "area": rng.normal(size=len(labels)).round(3).tolist(),
+        "city": [f"c{row % 3}" for row in range(len(labels))],
+    }
+    features = SampleFeatures.of(cells, labels.ids, sorted(flagged_rows(places)))
+    data = gallery_data(summary, labels, places, views, features)
+    assert data["features"] == ["area", "city"]
+    for row, (columns, values, shares) in zip(data["samples"]["row"], data["samples"]["features"], strict=True):
+        shown = {data["features"][column]: value for column, value in zip(columns, values, strict=True)}
+        assert shown == {"area": f"{cells['area'][row]:.6g}", "city": cells["city"][row]}
+        assert shares == sorted(shares)
 
 
 def test_suggestions_are_those_of_the_group(parts):

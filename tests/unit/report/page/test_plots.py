@@ -28,6 +28,21 @@ def group(k, *, prior=0.8, nu=None, log_uniform=-5.0, name="nose", **more):
     )  # fmt: skip
 
 
+def test_shares_that_are_known_are_drawn_from_the_largest_down():
+    """The first groups of a long list may all be unknown."""
+
+    def of(place, share):
+        return replace(group(1, name=f"g{place}"), share=share)
+
+    groups = [of(place, None) for place in range(20)]
+    groups += [of(20 + place, Share.at_least(0.0, 0.001 * (1 + place * 7 % 30))) for place in range(30)]
+    labels = [text.get_text() for text in draw_shares(groups, None).axes[0].get_yticklabels()]
+    expected = sorted(groups[20:], key=lambda each: -each.share.estimate)[:SHOWN]
+    assert labels == [each.name for each in expected]
+    few = [groups[0], groups[21], groups[20]]
+    assert [text.get_text() for text in draw_shares(few, None).axes[0].get_yticklabels()] == ["g21", "g20"]
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 10])
 @pytest.mark.parametrize("nu", [None, 4.0])
 def test_distances_of_right_labels_match_samples_of_their_density(k, nu):
@@ -124,13 +139,13 @@ def test_residuals_of_few_or_unusual_labels_are_drawn(distance):
     assert inline_svg(figure, "x", "x").startswith("<svg")
 
 
-def test_shares_have_one_row_per_group_and_no_mark_without_a_share():
+def test_shares_have_one_row_per_group_with_a_known_share():
     groups = [group(1, name=name) for name in ("$a_b$", "b\nc", "c")]
     groups[1] = replace(groups[1], share=None)
     axes = draw_shares(groups, Share(0.2, 0.1, 0.3)).axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["$a_b$", "b c", "c"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["$a_b$", "c"]
     marks = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [(float(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(0.2, 0.0), (0.2, 2.0)]
+    assert [(float(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(0.2, 0.0), (0.2, 1.0)]
 
 
 def test_a_share_without_an_upper_bound_has_a_bar_up_to_its_lower_bound():
@@ -144,7 +159,7 @@ def test_a_share_without_an_upper_bound_has_a_bar_up_to_its_lower_bound():
 def test_the_groups_with_the_largest_shares_are_drawn():
     groups = [replace(group(1, name=f"{i}"), share=Share(i / 1000, 0.0, 0.2)) for i in range(100)]
     axes = draw_shares(groups, None).axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{i}" for i in range(100 - SHOWN, 100)]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{99 - i}" for i in range(SHOWN)]
 
 
 def test_history_has_the_numbers_of_each_round():

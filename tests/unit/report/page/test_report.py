@@ -13,6 +13,7 @@ from PIL import Image
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import RunSummary
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -258,6 +259,53 @@ def test_copies_with_different_labels_are_named(audited):
     words = page_of(rewritten(audited, conflicts=(("a.png", "b.png"),))).words
     assert "Copies with different labels" in words
     assert "a.png · b.png" in words
+    assert "1 set of copies of one image, with different labels. At most one label in each set is right." in words
+
+
+def test_rows_with_equal_features_may_be_different_samples(audited):
+    other = AuditFolder(audited.path.with_name("other"))
+    conflicts = (("a", "b"), ("c", "d"))
+    other.write(replace(audited.summary(), conflicts=conflicts), audited.labels(), None)
+    words = page_of(other).words
+    assert "Rows with the same features and different labels" in words
+    assert "2 sets of rows with the same features and different labels." in words
+    assert "if they are different samples, all may be right" in words
+    assert "At most one" not in words
+
+
+def of_many(audit, groups):
+    """The report of an audit without flags, with these groups of one label each."""
+    n, g = 30, len(groups)
+    names, values = tuple(group.name for group in groups), np.random.default_rng(0).normal(size=(n, g))
+    labels = ScoredLabels(
+        ids=tuple(map(str, range(n))), target_names=names, group_names=names, partition=tuple((i,) for i in range(g)),
+        given=values, predicted=0 * values, responsibilities=np.full((n, g), 0.9), mahalanobis=np.abs(values),
+        suggested=values, uncertainty=values,
+    )  # fmt: skip
+    other = AuditFolder(audit.path.with_name(f"of {g}"))
+    summary = audit.summary()
+    data = replace(summary.data, landmarks=False)
+    other.write(replace(summary, data=data, groups=tuple(groups), flags=0), labels, None)
+    return page_of(other).words
+
+
+def test_a_sentence_about_many_groups_is_there_once_with_their_names(audited):
+    known = audited.summary().groups[1]
+    known = replace(known, covariance=((1.0,),))
+    silent = replace(known, share=None, status="NO_INLIERS", verdict="Nothing was learned.")
+    alone = replace(silent, name="chin", verdict="The chin is hidden.")
+    many = [replace(silent, name=f"point {place}") for place in range(68)]
+    words = of_many(audited, [known, *many, alone])
+    assert words.count("Nothing was learned.") == 1
+    assert "68 labels: Nothing was learned. Which labels point 0, point 1," in words
+    assert "The chin is hidden." in words
+    assert of_many(audited, [known, *many[:2]]).count("Nothing was learned.") == 2
+
+
+def test_the_shares_that_are_unknown_are_counted(audited):
+    known = replace(audited.summary().groups[1], covariance=((1.0,),))
+    groups = [replace(known, name=f"g{place}", share=None if place < 20 else known.share) for place in range(40)]
+    assert "Share of wrong labels, the 16 largest, 20 unknown left out:" in of_many(audited, groups)
 
 
 def test_the_gallery_is_limited_to_the_worst_flags(audited):

@@ -64,6 +64,28 @@ def test_the_bars_end_with_an_error():
     assert reporter._progress.live.is_started is False
 
 
+def test_an_audit_says_the_time_left_once_it_can_be_known(monkeypatch):
+    """Two stored networks take no time; the third takes 40 s, so that the three others take 120 s."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "_PLAIN_EVERY", 5.0)
+    console = Console(file=io.StringIO())
+    reporter = Reporter(console)
+    reporter._left = None
+    reporter.audit_started(3, 2, epochs=4)
+    reporter._left._now = lambda: clock[0]
+    for number in (1, 2, 3):
+        reporter.fit_started(number)
+    for number in (1, 2, 3, 4):
+        clock[0] += 10
+        reporter.trained(epoch(number))
+    reporter.fit_started(4)
+    clock[0] += 10
+    reporter.trained(epoch(1))
+    lines = [line.rpartition(", at most about ")[2] for line in console.file.getvalue().splitlines() if "left" in line]
+    assert lines == ["2 min 30 s left", "2 min 20 s left", "2 min 10 s left", "2 min 0 s left", "1 min 50 s left"]
+
+
 def test_short_scoring_is_silent_and_long_scoring_says_the_time_left(monkeypatch):
     def output(now):
         times = iter(now)

@@ -11,6 +11,7 @@ SCRIPTS = (
     "model.js",
     "drawing.js",
     "controls.js",
+    "features.js",
     "large.js",
     "keys.js",
     "gallery.js",

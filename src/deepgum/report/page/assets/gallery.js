@@ -13,10 +13,12 @@
  *   skeleton   [[one, other]]: pairs of places in points that a thin line connects; [] if there are none
  *   groups     [{name, targets: [place, ...]}]: labels that are right or wrong as a whole
  *   reasons    [{key, words}]: the reasons that occur
+ *   features   the names of the features of the samples; [] if there are none
  *   total      the number of flagged labels; the data may hold only the worst of them
  *   samples    {row, id, given: [[d]], predicted: [[d]], crop: [[left, top, side]], size: [[width, height]],
  *              problem: {sample: words}}: row is the place in the audit's scores; labels of landmarks, crop and size are
  *              in pixels of the image file; a sample with a problem has no picture. geometry.js converts crop <-> file.
+ *              features: [[places in features], [values], [shares of samples at least as unusual]], most unusual first
  *   flags      {sample, group, posterior, distance, residual, reason (place in reasons), why, suggested: [[values]],
  *              uncertainty: [[values]]}, worst first; values are those of the group
  *   chunks     embedded pictures: the first sample of each block
@@ -47,12 +49,14 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { Controls, Drawing, Keys, LargeView, Model, make, percent } = DeepGUM;
+  const { Controls, Drawing, Keys, LargeView, Model, features, make, percent } = DeepGUM;
 
-  /* Split "faces/a/1.png" into "faces/a/" and "1.png". */
-  function folderAndName(id) {
-    const end = id.replace(/[\\/]+$/, "").search(/[^\\/]*$/);
-    return end > 0 ? [id.slice(0, end), id.slice(end)] : [id];
+  const END = 12; // characters at the end of an id that are always shown
+
+  /* Split an id: if it is too long, the end of its first part is cut off: "faces/0001\u2026n_left.jpg". */
+  function cutInTheMiddle(id) {
+    const letters = Array.from(id);
+    return letters.length > END + 4 ? [letters.slice(0, -END).join(""), letters.slice(-END).join("")] : [id];
   }
 
   class Gallery {
@@ -162,7 +166,8 @@
           make("span", { class: "posterior", title: "probability that the label is right" }, posterior),
         ),
         why.length ? make("p", { class: "reason" }, why.map((reason) => reasons[reason].words).join("; ")) : null,
-        make("p", { class: "id", title: id }, ...folderAndName(id).map((part) => make("span", {}, part))),
+        features.onCard(this.data, card.sample),
+        make("p", { class: "id", title: id }, ...cutInTheMiddle(id).map((part) => make("span", {}, part))),
       );
       const item = make("li", { class: "card" }, picture, about);
       item.dataset.place = place;

@@ -2,14 +2,13 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { Drawing, button, make, many, number, percent, rows } = DeepGUM;
+  const { Drawing, button, features, make, many, number, percent, rows } = DeepGUM;
 
   class LargeView {
     constructor(gallery) {
       this.gallery = gallery;
       this.element = make("dialog", { class: "large", "aria-label": "Large view" });
-      // The browser returns the focus to the card that was opened; the user may have moved on to another card.
-      this.element.addEventListener("close", () => gallery.select(this._seen, true));
+            this.element.addEventListener("close", () => gallery.select(this._seen, true));
       this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
     }
 
@@ -24,7 +23,8 @@
       const id = data.samples.id[card.sample];
       const found = make("ul", { class: "found" }, ...card.flags.map((flag) => this._found(flag)));
       this._tabled = this._table(card, settings.fixed);
-      const facts = make("div", { class: "facts" }, make("h2", {}, id), found, this._tabled);
+      const parts = [make("h2", {}, id), found, this._tabled, features.inLarge(data, card.sample)];
+      const facts = make("div", { class: "facts" }, ...parts);
       const article = make("article", { class: "sample" }, this.drawing.element, facts);
       gallery.decorate(article, card, true);
       this.element.replaceChildren(this._head(), article);

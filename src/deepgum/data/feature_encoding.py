@@ -1,0 +1,147 @@
+"""The columns of features of a table: which are numbers, which have categories, which have gaps.
+
+The inputs of a network are one float32 matrix (n, p): a number, or the place of a category, or NaN for a gap. The
+encoding says which is which. It is part of a run, in `network.json`, so that new tables are read in the same way. The
+network itself turns places into columns of 0 and 1 (`deepgum.models.TableInputs`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.data.columns import Columns
+from deepgum.data.feature_columns import FeatureColumn, feature_column
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["MOST_CATEGORIES", "FeatureEncoding", "read_features"]
+
+MOST_CATEGORIES = 255
+"""Largest number of categories in a column. A column with more is probably an id or a free text."""
+
+FEW_CATEGORIES = 20
+"""Number of categories that a column may have even if most rows have one of their own."""
+
+
+@dataclass(frozen=True)
+class FeatureEncoding:
+    """The columns of features of a table, p in all.
+
+    Attributes
+    ----------
+    names : tuple of str, length p
+    categories : tuple of tuples of str, length p
+        The values of each column of categories; empty for a column of numbers.
+    gaps : tuple of bool, length p
+        Whether cells of the column may be empty.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the lengths differ, or a category occurs twice.
+    """
+
+    names: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    gaps: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("categories", "gaps"):
+            if len(getattr(self, name)) != len(self.names):
+                raise InvalidParameterError(name, f"a list of {len(self.names)} values, one per column", len(self.gaps))
+        for name, values in zip(self.names, self.categories, strict=True):
+            if len(set(values)) < len(values) or len(values) > MOST_CATEGORIES:
+                expected = f"at most {MOST_CATEGORIES} categories of column {name!r}, each once"
+                raise InvalidParameterError("categories", expected, values)
+
+    @classmethod
+    def of(cls, columns: Sequence[FeatureColumn]) -> Self | None:
+        """Return the encoding of columns; None if all of them are numbers without gaps.
+
+        Examples
+        --------
+        >>> FeatureEncoding.of([feature_column("city", ["oslo", "", "rome"]), feature_column("area", [50, 60, 70])])
+        FeatureEncoding(names=('city', 'area'), categories=(('oslo', 'rome'), ()), gaps=(True, False))
+        """
+        found = cls(
+            tuple(column.name for column in columns),
+            tuple(column.categories or () for column in columns),
+            tuple(bool(np.isnan(column.values).any()) for column in columns),
+        )
+        return found if any(found.categories) or any(found.gaps) else None
+
+    def matrix(self, table: Columns) -> NDArray[np.float64]:
+        """Return the features of a table (n, p), with the categories of this encoding.
+
+        A category that this encoding does not have becomes -1, and so does a gap if the column had none.
+
+        Raises
+        ------
+        InvalidDataError
+            If a cell of a column of numbers is not a number, or is empty although the column had no gaps.
+        """
+        parts = []
+        for name, categories, gaps in zip(self.names, self.categories, self.gaps, strict=True):
+            if not categories:
+                parts.append(_numbers(table, name, missing=gaps))
+                continue
+            place = {text: float(number) for number, text in enumerate(categories)}
+            texts = ["" if cell is None else str(cell).strip() for cell in table.cells[name]]
+            parts.append(np.array([place.get(text, -1.0) if text or not gaps else math.nan for text in texts]))
+        return np.stack(parts, axis=1)
+
+    def columns(self, matrix: NDArray[Any]) -> list[FeatureColumn]:
+        """Return the columns of a matrix (n, p) that this encoding describes."""
+        values = np.asarray(matrix, dtype=np.float64)
+        return [
+            FeatureColumn(name, values[:, place], categories or None)
+            for place, (name, categories) in enumerate(zip(self.names, self.categories, strict=True))
+        ]
+
+
+def read_features(
+    table: Columns, names: Sequence[str], encoding: FeatureEncoding | None = None
+) -> tuple[NDArray[np.float64], FeatureEncoding | None]:
+    """Return the features of a table (n, p), and their encoding: the given one, or one that fits the table.
+
+    Raises
+    ------
+    InvalidDataError
+        If a column has texts of too many different values, or nearly only numbers but also other cells.
+    """
+    if encoding is not None:
+        return encoding.matrix(table), encoding
+    columns = [_column(table, name) for name in names]
+    return np.stack([column.values for column in columns], axis=1), FeatureEncoding.of(columns)
+
+
+def _numbers(table: Columns, name: str, *, missing: bool) -> NDArray[np.float64]:
+    try:
+        return table.numbers(name, missing=missing)
+    except InvalidDataError:
+        column = feature_column(name, table.cells[name])  # dates, and true or false
+        if column.categories is not None or (np.isnan(column.values).any() and not missing):
+            raise
+        return column.values
+
+
+def _column(table: Columns, name: str) -> FeatureColumn:
+    try:
+        return FeatureColumn(name, table.numbers(name, missing=True))
+    except InvalidDataError:
+        column = feature_column(name, table.cells[name])
+        if column.odd:
+            raise
+    most = min(MOST_CATEGORIES, max(FEW_CATEGORIES, len(table) // 2))
+    if column.categories is not None and len(column.categories) > most:
+        raise InvalidDataError(
+            f"'{table.path}', column {name!r}: a column of categories should have at most {most} different texts. "
+            f"Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If "
+            "these are ids or free texts, leave the column out of the features. Or group them, or make numbers of them."
+        )
+    return column
