@@ -15,7 +15,7 @@ import click
 from deepgum.cli import main
 from deepgum.experiments.audits.config import AuditSection
 from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, MethodConfig, ModelConfig
-from deepgum.training import SGDOptions
+from deepgum.training import METHODS, SGDOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src/deepgum").rglob("*.py"))
@@ -107,6 +107,14 @@ def test_the_keys_that_messages_and_help_name_exist() -> None:
             if " " in text and unknown_keys(text):
                 wrong[f"{source.relative_to(ROOT)}:{line}"] = unknown_keys(text)
     assert not wrong
+
+
+def test_the_methods_that_messages_and_help_name_exist() -> None:
+    named = {
+        value for source in SOURCES for _, text in texts(source) for value in re.findall(r"method\.name=([\w-]+)", text)
+    }
+    assert named
+    assert named <= set(METHODS)
 
 
 def test_a_key_that_does_not_exist_is_found() -> None:
