@@ -163,6 +163,21 @@ def _applied(path: Path, before: bytes) -> str:
     return f"{changed} rows differ, and {decided} were decided" if changed > decided else ""
 
 
+def _applied_coco(path: Path, before: bytes) -> str:
+    """At most the keypoints and their number differ, in at most the decided annotations."""
+    old, new = (json.loads(Path(name).read_text(encoding="utf-8-sig")) for name in ("coco.json", "n.json"))
+    kept = ("keypoints", "num_keypoints")
+    for values in (old, new):
+        for annotation in values["annotations"]:
+            annotation["labels"] = [annotation.pop(key, None) for key in kept]
+    pairs = list(zip(old["annotations"], new["annotations"], strict=True))
+    changed = sum(repr(one.pop("labels")) != repr(other.pop("labels")) for one, other in pairs)
+    decided = len(Path("c.patch.jsonl").read_text(encoding="utf-8").splitlines())
+    if repr(old) != repr(new):
+        return "something else than keypoints differs"
+    return f"{changed} annotations differ, and {decided} were decided" if changed > decided else ""
+
+
 class MutatedImage(MutatedInput):
     """Mutations of one image. The predictions of all other images must stay the same."""
 
@@ -212,6 +227,11 @@ _REVIEW = tuple(
 )
 _REPORT, _LOOK = Reader("report audit --out r.html", ("r.html",)), Reader("look")
 _PLOT = Reader("plot comparison --out f.png", ("f.png", "f.svg"))
+_COCO_SCORE = Reader("score coco.json results.json --inliers gaussian --out o.csv", ("o.csv",))
+_COCO_APPLY = Reader("apply c.patch.jsonl coco.json --out n.json", ("n.json", "n.json.changes.csv", "n.changes.csv"))
+_COCO_AUDIT = Reader(
+    "audit coco.json --image-size 16 --epochs 1 --folds 2 --rounds 1 --inliers gaussian --out out", ("out",)
+)
 _IMAGES = [f"images/{row:03d}.png" for row in (0, 1, 5, 17)]
 _PICTURES = "predict pictures images --out o.csv"
 
@@ -235,6 +255,9 @@ ATTACKS: list[MutatedInput] = [
         "Parquet: predict", 350, [("t.parquet", Reader("predict run t.parquet --out o.csv", ("o.csv",)))], _predictions
     ),
     MutatedInput("Parquet: apply", 350, [("faces.parquet", _APPLY_PARQUET)], _applied),
+    MutatedInput("COCO: score", 300, _with(["coco.json", "coco.json", "results.json"], _COCO_SCORE), _scores),
+    MutatedInput("COCO: apply", 300, _with(["coco.json", "coco.json", "c.patch.jsonl"], _COCO_APPLY), _applied_coco),
+    MutatedInput("COCO: audit", 40, _with(["coco.json"], _COCO_AUDIT), working=_training, seconds=10),
     MutatedInput(
         "folder of a run", 250,
         [

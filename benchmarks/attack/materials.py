@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,8 @@ from PIL import Image
 
 from attack.outcome import call
 from deepgum.audit.corrections.decisions import Action, Decision
+from deepgum.audit.corrections.patch import Change, FinalAction, Patch
+from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.scoring.score import score_labels
 from deepgum.audit.summary import DataSource
@@ -49,6 +52,7 @@ def make(folder: Path) -> None:
     rng = np.random.default_rng(0)
     _tables(folder, rng)
     _audit(folder, rng)
+    _keypoints(folder, rng)
     configurations = {
         "run.toml": FEATURES,
         "pictures.toml": PICTURES,
@@ -93,6 +97,38 @@ def _audit(folder: Path, rng: np.random.Generator) -> None:
     summary = replace(scored.summary, data=data, backbone="facenet", folds=2, fits=2)
     audit = AuditFolder(folder / "audit")
     audit.write(summary, scored.labels, Pictures(Path("."), names, (None,) * ROWS))
+
+
+def _keypoints(folder: Path, rng: np.random.Generator) -> None:
+    """Write a COCO file with two instances in each image, the predictions of a model, and a patch of the file."""
+    names, images, annotations, results = ["left_ear", "right_ear", "nose"], [], [], []
+    for row in range(ROWS):
+        image = row // 2
+        if row % 2 == 0:
+            images.append({"id": image, "file_name": f"images/{image:03d}.png", "width": SIDE, "height": SIDE})
+        predicted = rng.uniform(4, 18, (3, 2)) + 24 * np.array([row % 2, row % 2])
+        given = (predicted + rng.normal(0, 0.3, (3, 2))).round(2)
+        given[0] += 5 * (row % 6 == 0)
+        key = {"image_id": image, "category_id": 1}
+        points = [value for x, y in given.tolist() for value in (x, y, 1 + row % 2)]
+        annotations.append({"id": row, **key, "keypoints": points, "num_keypoints": 3, "iscrowd": 0})
+        if row % 3 == 0:
+            annotations[-1]["bbox"] = [24 * (row % 2), 24 * (row % 2), 24, 24]
+        points = [value for x, y in predicted.tolist() for value in (x, y, 0.9)]
+        results.append({**key, "keypoints": points, "score": 0.8})
+    category = {"id": 1, "name": "cat", "keypoints": names, "skeleton": [[1, 3], [2, 3]]}
+    content = {"info": {"year": 2020}, "images": images, "annotations": annotations, "categories": [category]}
+    (folder / "coco.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    targets = tuple(f"{name}_{axis}" for name in names for axis in "xy")
+    changes = []
+    for row in range(6):
+        x, y, _ = annotations[row]["keypoints"][:3]
+        action = cast(FinalAction, ("fix", "drop", "keep")[row % 3])
+        name = f"images/{row // 2:03d}.png#{row}"
+        changes.append(Change(name, "left_ear", (x, y), (1.25, 2.5 + row) if action == "fix" else None, action, "seen"))
+    groups = {name: (2 * place, 2 * place + 1) for place, name in enumerate(names)}
+    write_patch(Patch("coco", {}, targets, groups, "px", "coco.json", tuple(changes)), folder / "c.patch.jsonl")
 
 
 def _decide(folder: Path) -> None:

@@ -33,6 +33,9 @@ _NOT_CODE = (
     "training.device",
 )
 
+PACKAGES = ("torchvision:", "timm:")
+"""Beginnings of names of networks in other packages. They are no paths: they can name nothing but such a network."""
+
 T = TypeVar("T")
 
 
@@ -41,10 +44,10 @@ def is_path(value: object) -> bool:
 
     Examples
     --------
-    >>> is_path("my_losses:Welsch"), is_path("cauchy")
-    (True, False)
+    >>> is_path("my_losses:Welsch"), is_path("cauchy"), is_path("timm:resnet18")
+    (True, False, False)
     """
-    return isinstance(value, str) and ":" in value
+    return isinstance(value, str) and ":" in value and not value.startswith(PACKAGES)
 
 
 def import_path(parameter: str, path: str, expected: str = "an object that can be imported") -> Any:

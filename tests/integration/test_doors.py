@@ -99,6 +99,38 @@ def test_lightning(namespace):
     assert len(namespace["loader"]) == 4
 
 
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "timm:resnet18"])
+def test_torchvision_and_timm(namespace, name):
+    package = name.partition(":")[0]
+    try:
+        __import__(package)
+    except Exception as error:  # torchvision needs the build of torch that it was made for
+        pytest.skip(f"{package} cannot be imported: {error}")
+    data = {"images": torch.randint(0, 255, (60, 3, 32, 32), dtype=torch.uint8), "labels": torch.rand(60, 2)}
+    (own,) = blocks("torchvision and timm")
+    table = {**data, "NAME": name, "WEIGHTS": "", "EPOCHS": 1}
+    run([own], table)
+    assert table["result"].residuals.shape == (40, 2)
+    weights = {key: value + 1 for key, value in table["network"].backbone.state_dict().items()}
+    torch.save(weights, "weights.pth")
+    run([own.split("result = ")[0]], table | {"WEIGHTS": "weights.pth"})
+
+
+def test_hugging_face(namespace):
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    inputs, targets = namespace["dataset"].tensors
+    shape = {"image_size": 8, "patch_size": 4, "num_channels": 3}
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=2, **shape
+    )
+    images = inputs[:, :, None, None].repeat(1, 1, 8, 8)
+    items = [{"pixel_values": image, "labels": label} for image, label in zip(images, targets, strict=True)]
+    network = transformers.ViTForImageClassification(config)
+    run(blocks("Hugging Face"), own := namespace | {"items": items, "network": network, "EPOCHS": 12, "RATE": 1e-2})
+    assert finds_the_wrong_labels(own)
+
+
 def test_a_loss_of_your_own(namespace, tmp_path):
     module, use = blocks("A loss of your own")
     # Python imports a module once in a process: each test has its own.

@@ -25,6 +25,7 @@ from deepgum.cli.common import (
     session,
     verify_files,
 )
+from deepgum.cli.sections import SectionedCommand
 from deepgum.plugins import code_named
 
 __all__ = ["audit"]
@@ -71,13 +72,40 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Find the wrong labels of a data set with networks that did not learn from them.")
+_SECTIONS = {
+    "Labels and inputs of a table": (
+        "targets",
+        "image",
+        "features",
+        "landmarks",
+        "coordinates",
+        "box",
+        "swap_pairs",
+        "mirror",
+        "id",
+        "keep_together",
+        "part_column",
+        "root",
+    ),
+    "Other data": ("dataset", "images", "category", "part", "apply_orientation", "image_size"),
+    "What a label means": ("groups", "periods", "unit"),
+    "Networks and rounds": ("backbone", "weights", "frozen", "folds", "rounds", "epochs", "learning_rate", "seed"),
+    "Judgement, and a test of it": ("inliers", "reasons", "noise", "rate"),
+    "Output and machine": ("out", "device", "threads", "verify"),
+}
+
+
+@click.command(
+    cls=SectionedCommand,
+    sections=_SECTIONS,
+    short_help="Find the wrong labels of a data set with networks that did not learn from them.",
+)
 @click.argument("data", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
 @click.option(
     "--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: detected from the files]"
 )
-@click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
+@click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels: x1,y1 or 'kp_*' or x1-y68.")
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
 @click.option(
     "--features",
@@ -88,7 +116,9 @@ _COLUMNS = (
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help=SWAP)
 @click.option(
-    "--mirror", type=click.Choice(["keep"]), help="Mirror images in training; labels such as ages stay the same."
+    "--mirror",
+    type=click.Choice(["keep"]),
+    help="Mirror images in training; labels such as ages stay the same.  [default: only with --swap]",
 )
 @click.option(
     "--keep-together",
@@ -97,7 +127,9 @@ _COLUMNS = (
 )
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
-@click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
+@click.option(
+    "--root", metavar="DIR", help="Folder that image files are relative to.  [default: the folder of the table]"
+)
 @APPLY_ORIENTATION
 @click.option(
     "--coordinates",
@@ -107,11 +139,25 @@ _COLUMNS = (
 @click.option("--box", callback=NAMES, metavar="COLUMNS", help="Four columns of a box to crop: x,y,w,h or x1,y1,x2,y2.")
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
-@click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
-@click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
-@click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")
+@click.option(
+    "--image-size",
+    type=int,
+    metavar="PIXELS",
+    help="Side of the images for the networks.  [default: that of the data set, 64 for a table]",
+)
+@click.option(
+    "--backbone",
+    metavar="NAME",
+    help="Network: facenet, mlp, vgg16, efficientnet-lite0, torchvision:NAME, timm:NAME or package.module:factory.  "
+    "[default: facenet; mlp for features]",
+)
+@click.option("--weights", metavar="FILE", help="Pretrained weights of the network.  [default: none]")
 @click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")
-@click.option("--groups", type=UNITS, help="Labels that are right or wrong as one unit.")
+@click.option(
+    "--groups",
+    type=UNITS,
+    help="Labels that are right or wrong as one unit.  [default: landmark for landmarks; coordinate for other tables]",
+)
 @click.option(
     "--period",
     "periods",
@@ -120,7 +166,7 @@ _COLUMNS = (
     metavar="NAME=NUMBER",
     help="Period of a label: yaw=360; repeatable.",
 )
-@click.option("--unit", metavar="TEXT", help="Unit of the labels: years.")
+@click.option("--unit", metavar="TEXT", help="Unit of the labels in texts: years.  [default: px for landmarks]")
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
 )
@@ -137,7 +183,7 @@ _COLUMNS = (
 @click.option("--learning-rate", type=float, help="Highest learning rate of the one-cycle schedule.  [default: 0.002]")
 @click.option("--inliers", metavar="NAME", help=INLIERS)
 @click.option("--noise", metavar="NAME", help="Make labels wrong on purpose, as a test: uniform, l-ugo, ngo, g-ugo.")
-@click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.")
+@click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.  [default: 0]")
 @click.option("--seed", type=int, help="Seed of folds, networks and noise.  [default: 0]")
 @click.option("--device", metavar="NAME", help="cpu, cuda, mps.  [default: cpu]")
 @VERIFY
@@ -170,6 +216,7 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
     with session(threads, _RESUMES) as (terminal, reporter):
         from deepgum.audit.folder import AuditFolder
         from deepgum.audit.scoring.tally import worst_of
+        from deepgum.data.swap_pairs import pairs_in_words
         from deepgum.experiments.audits.config import config_of
         from deepgum.experiments.audits.run import run_audit
         from deepgum.experiments.own_files import check_config
@@ -189,6 +236,8 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
         summary, labels = folder.summary(), folder.labels()
         report = write_report(folder)
     terminal.print(scores(summary, worst_of(labels)))
+    if isinstance(columns.get("swap_pairs"), str):
+        terminal.say(f"Left and right: {pairs_in_words(summary.data.swap_pairs, labels.target_names)}.")
     list_files(terminal, [folder.scores_file, report])
     if summary.flags:
         named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})

@@ -97,7 +97,7 @@ class _Compare(click.Command):
 @click.option("--batch-size", type=int, default=64, show_default=True, help="Samples per step.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bf16.")
 @click.option("--groups", help="sample, landmark or coordinate.  [default: by noise, as in the paper]")
-@click.option("--model", default="facenet", show_default=True, help="facenet, vgg16, mlp, or package.module:factory.")
+@click.option("--model", default="facenet", show_default=True, help="facenet, vgg16, mlp, or as in [model] name.")
 @click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet downloads those of vgg16.")
 @click.option(
     "--frozen", default="", metavar="MODULE", help="Module up to which the network is not trained: features.23"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, VERIFY, list_files, session, verify_files
+from deepgum.cli.common import APPLY_ORIENTATION, FOLDER, PATH, THREADS, VERIFY, list_files, session, verify_files
 from deepgum.plugins import code_named
 
 __all__ = ["fit"]
@@ -18,9 +18,12 @@ _RESUMES = "This run is not finished. Run the same command again to continue aft
 @click.argument("config", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@APPLY_ORIENTATION
 @VERIFY
 @THREADS
-def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads: int | None) -> None:
+def fit(
+    config: Path, out: Path, changes: tuple[str, ...], apply_orientation: bool, verify: bool, threads: int | None
+) -> None:
     """Train one network, configured in the TOML file CONFIG, on labels that may be partly wrong.
 
     The folder RUN gets config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the probability
@@ -37,7 +40,7 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads
     \b
     Its sections, each with defaults (docs/configuration.md):
       [data]        name, folder, image_size, sizes, fold, skip_missing, options
-      [model]       name (facenet, vgg16, mlp, package.module:factory), weights, frozen
+      [model]       name (facenet, vgg16, mlp, timm:NAME, package.module:factory), weights, frozen
       [method]      name (deepgum, l2, huber, dex, ...), groups, options
       [corruption]  noise and rate: labels made wrong on purpose, to test a method
       [training]    optimizer, learning_rate, batch_size, patience, ...
@@ -55,6 +58,8 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads
         from deepgum.experiments.runs.run_folder import RunFolder
         from deepgum.report.runs.run import draw_run, metrics_table
 
+        if apply_orientation:
+            changes = (*changes, "data.options.apply_orientation=true")
         configured = read_config(config, changes)
         check_config(config, RunFolder(out).config)
         verify_files(verify, configured.data.cache_dir)

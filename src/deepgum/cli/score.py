@@ -8,15 +8,33 @@ from typing import Any
 import click
 
 from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, SWAP, THREADS, UNITS, session
+from deepgum.cli.sections import SectionedCommand
 
 __all__ = ["score"]
 
 
-@click.command(short_help="Find wrong labels with the predictions of any model.")
+_SECTIONS = {
+    "Columns of a table": ("pred", "target", "id", "image", "runs"),
+    "Keypoint files": ("images", "category"),
+    "What a label means": ("groups", "swap", "period", "unit"),
+    "Judgement": ("inliers", "reasons"),
+    "Output and machine": ("out", "threads"),
+}
+
+
+@click.command(
+    cls=SectionedCommand,
+    sections=_SECTIONS,
+    short_help="Find wrong labels with the predictions of any model.",
+)
 @click.argument("table", type=PATH)
 @click.argument("predictions", type=PATH, required=False)
-@click.option("--pred", multiple=True, metavar="COLUMN", help="Predictions: a column or 'pattern_*'; repeatable.")
-@click.option("--target", multiple=True, metavar="COLUMN", help="Labels: a column or 'pattern_*'; repeatable.")
+@click.option(
+    "--pred", multiple=True, metavar="COLUMN", help="Predictions: a column, 'pattern_*' or a range a-b; repeatable."
+)
+@click.option(
+    "--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable."
+)
 @click.option(
     "--groups",
     type=UNITS,

@@ -116,9 +116,7 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
         return FeatureColumn(name, _floats([None if cell is None else _days(cell) for cell in values]))
     if any(issubclass(each, np.datetime64 | np.timedelta64) for each in kinds):
         return FeatureColumn(name, _of_plain(np.array(values)))
-    wrong = next(
-        (cell for cell in seen if not isinstance(cell, str | bytes | numbers.Number | np.generic | _SIMPLE)), None
-    )
+    wrong = next((cell for cell in seen if not isinstance(cell, _SIMPLE) or isinstance(cell, _COMPLEX)), None)
     if wrong is not None:
         raise InvalidDataError(
             f"Column {name!r} of the features should hold numbers, texts or dates. Found {wrong!r}, of the type "
@@ -138,7 +136,8 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
     return _categorical(name, texts)
 
 
-_SIMPLE = datetime.date | datetime.time | datetime.timedelta
+_SIMPLE = str | bytes | numbers.Number | np.generic | datetime.date | datetime.time | datetime.timedelta
+_COMPLEX = complex | np.complexfloating
 
 
 def _categorical(name: str, texts: Sequence[str | None], odd: str = "") -> FeatureColumn:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
 from deepgum.data.image_reading import ImageReading
+from deepgum.data.keypoints import placed
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, listing
 
-__all__ = ["check_sizes", "find_images", "folder_of_images", "image_sizes", "instance_squares"]
+__all__ = ["check_places", "check_sizes", "find_images", "folder_of_images", "image_sizes", "instance_squares"]
 
 Values = NDArray[np.float64]
 
@@ -23,6 +24,8 @@ BOX_MARGIN = 1.25
 """Side of the square, as a multiple of the longer side of the box that the file gives."""
 POINTS_MARGIN = 1.5
 """The same for the box around the points, which are inside of the instance."""
+FRACTIONS = 16
+"""In images with more pixels, coordinates that are all between 0 and 1 are fractions."""
 
 
 def folder_of_images(file: Path, images: Sequence[str], chosen: str) -> Path:
@@ -138,6 +141,49 @@ def check_sizes(files: Sequence[str], stated: Values, found: Values) -> None:
 
 def _size(size: Values) -> str:
     return f"{size[0]:g} x {size[1]:g}"
+
+
+def check_places(points: Values, sizes: Values) -> str:
+    """Refuse points that cannot be pixels of their images. Return a notice on points outside, or an empty string.
+
+    Parameters
+    ----------
+    points : array, shape (n, k, 2)
+    sizes : array, shape (n, 2)
+        Width and height of the images; NaN for images that cannot be read.
+
+    Raises
+    ------
+    InvalidDataError
+        If all coordinates are fractions, or more than half of the points lie outside of their images.
+
+    Examples
+    --------
+    >>> check_places(np.array([[[5.0, 5.0], [5.0, 9.0], [5.0, 300.0]]]), np.array([[100.0, 100.0]]))
+    '1 of 3 labelled keypoints lies outside of its image.'
+    """
+    labelled = placed(points) & placed(sizes)[:, None]
+    count = int(labelled.sum())
+    if not count:
+        return ""
+    seen = points[labelled]
+    if seen.min() >= 0 and seen.max() <= 1 and np.nanmedian(sizes) > FRACTIONS:
+        raise InvalidDataError(
+            f"The keypoints should be in pixels of their images. Found coordinates from {seen.min():.3g} to "
+            f"{seen.max():.3g} in images of about {np.nanmedian(sizes):.0f} pixels: they seem to be fractions of the "
+            "width and the height. Multiply them in the file."
+        )
+    limits = np.broadcast_to(sizes[:, None], points.shape)[labelled] + 1
+    outside = int(((seen < -1) | (seen > limits)).any(axis=1).sum())
+    if outside > count / 2:
+        raise InvalidDataError(
+            f"The keypoints should lie in their images. Found {outside:,} of {count:,} outside. Give the images that "
+            "were annotated, in their size."
+        )
+    if not outside:
+        return ""
+    verb, owners = ("lies", "its image") if outside == 1 else ("lie", "their images")
+    return f"{outside:,} of {count:,} labelled keypoints {verb} outside of {owners}."
 
 
 def instance_squares(points: Values, boxes: Values, sizes: Values) -> list[Square | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class Keypoints:
         Instances with the same value stay in one fold, for example the frames of one video; by default `images`.
     keys : tuple of int or str, length n or 0
         What names each instance in its file, for the function that writes the file.
+    places : tuple of int, length k, optional
+        The position of each keypoint among all keypoints of the file; see `select`.
     notices : tuple of str
         Sentences for the user, for example on the instances that are left out.
 
@@ -79,6 +81,7 @@ class Keypoints:
     sizes: Values | None = None
     together: tuple[str, ...] | None = None
     keys: tuple[int | str, ...] = ()
+    places: tuple[int, ...] | None = None
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +98,8 @@ class Keypoints:
             object.__setattr__(self, "sizes", np.full((n, 2), np.nan))
         if self.together is None:
             object.__setattr__(self, "together", self.images)
+        if self.places is None:
+            object.__setattr__(self, "places", tuple(range(k)))
         for parameter, shape in (("points", (n, k, 2)), ("boxes", (n, 4)), ("sizes", (n, 2))):
             values = getattr(self, parameter)
             if values.shape != shape or np.isinf(values).any():
@@ -117,6 +122,33 @@ class Keypoints:
     def targets(self) -> tuple[str, ...]:
         """Names of the coordinates, in the order x y x y ..."""
         return tuple(f"{name}_{axis}" for name in self.names for axis in "xy")
+
+    def select(self, chosen: Sequence[int]) -> Keypoints:
+        """Return some of the keypoints, in the order of `chosen`.
+
+        Examples
+        --------
+        >>> points = np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]])
+        >>> names, box = ("nose", "back", "tail"), np.full((1, 4), np.nan)
+        >>> three = Keypoints(("a",), ("a",), names, points, box, skeleton=((0, 1), (1, 2)))
+        >>> two = three.select([1, 2])
+        >>> two.names, two.skeleton, two.places, two.values.tolist()
+        (('back', 'tail'), ((0, 1),), (1, 2), [[3.0, 4.0, 5.0, 6.0]])
+        """
+        assert self.places is not None
+        new = {place: number for number, place in enumerate(chosen)}
+
+        def pairs(old: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            return tuple((new[one], new[other]) for one, other in old if one in new and other in new)
+
+        return replace(
+            self,
+            names=tuple(self.names[place] for place in chosen),
+            points=self.points[:, list(chosen)],
+            skeleton=pairs(self.skeleton),
+            swap_pairs=pairs(self.swap_pairs),
+            places=tuple(self.places[place] for place in chosen),
+        )
 
     @property
     def values(self) -> Values:

@@ -9,7 +9,7 @@ from deepgum.data.keypoints import left_right_pairs
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidParameterError, UnknownNameError, listing
 
-__all__ = ["AUTO", "SCHEMES", "SWAPS", "Swap", "swap_pairs_of"]
+__all__ = ["AUTO", "SCHEMES", "SWAPS", "Swap", "pairs_in_words", "swap_pairs_of"]
 
 AUTO = "auto"
 Swap = str | Sequence[Sequence[int]]
@@ -32,6 +32,18 @@ SCHEMES: Mapping[str, tuple[int, tuple[tuple[int, int], ...]]] = MappingProxyTyp
 
 SWAPS = (AUTO, *SCHEMES)
 """The names that stand for pairs."""
+
+
+def pairs_in_words(pairs: Sequence[tuple[int, int]], target_names: Sequence[str]) -> str:
+    """Return the names of pairs of landmarks, for a message.
+
+    Examples
+    --------
+    >>> pairs_in_words([(0, 1)], ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"])
+    'left_eye with right_eye'
+    """
+    names = landmark_names(target_names)
+    return listing([f"{names[one]} with {names[other]}" for one, other in pairs])
 
 
 def swap_pairs_of(swap: Swap, target_names: Sequence[str]) -> tuple[tuple[int, int], ...]:

@@ -18,10 +18,11 @@ from deepgum.models.expectation import DeepExpectation
 from deepgum.models.facenet import FaceNet
 from deepgum.models.lazy import initialise
 from deepgum.models.mlp import MLP
+from deepgum.models.packages import LITE0, build_packaged, is_packaged
 from deepgum.models.regressor import Regressor
 from deepgum.models.table_inputs import TableInputs
 from deepgum.models.vgg import VGG16
-from deepgum.plugins import import_path, is_path
+from deepgum.plugins import PACKAGES, import_path, is_path
 
 __all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
 
@@ -67,8 +68,9 @@ def build_model(
     Parameters
     ----------
     model : str or callable
-        A key of `MODELS`; the path of a factory, `"package.module:callable"`, for example
-        `"torchvision.models:resnet18"`; or a callable that builds a backbone from the data and the number of outputs.
+        A key of `MODELS`; a network of a package, `"torchvision:NAME"`, `"timm:NAME"` or `"efficientnet-lite0"`; the
+        path of a factory, `"package.module:callable"`; or a callable that builds a backbone from the data and the
+        number of outputs.
         A factory given by its path is called with `num_classes`, the number of outputs, if it accepts this argument.
         Otherwise it is called without arguments, and its last linear layer is replaced. Grey images are repeated over
         the three channels that such a network expects.
@@ -128,9 +130,13 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
         return model(data, n_outputs)
     if model in MODELS:
         return MODELS[model](data, n_outputs)
+    if is_packaged(model):
+        return _for_grey(build_packaged(model, n_outputs), data)
     if is_path(model):
         return _from_factory(model, data, n_outputs)
-    raise UnknownNameError("model", model, [*MODELS, "package.module:factory"])
+    raise UnknownNameError(
+        "model", model, [*MODELS, LITE0, *(f"{each}NAME" for each in PACKAGES), "package.module:factory"]
+    )
 
 
 def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
@@ -148,6 +154,11 @@ def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
         raise InvalidParameterError("model", "a factory of torch modules", path, hint)
     if not takes_classes:
         backbone = _with_new_head(backbone, n_outputs, path)
+    return _for_grey(backbone, data)
+
+
+def _for_grey(backbone: nn.Module, data: RegressionData) -> nn.Module:
+    """Return a network of colour images for the images of the data, which may be grey."""
     grey = data.inputs.ndim == 4 and data.inputs.shape[1] == 1
     return nn.Sequential(_RepeatGrey(), backbone) if grey else backbone
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_images import (
+    check_places,
     check_sizes,
     find_images,
     folder_of_images,
@@ -114,3 +115,24 @@ def test_one_point_gets_the_side_of_the_others_and_no_point_the_whole_image() ->
     assert none == (0.0, -10.0, 100.0)
     unreadable = instance_squares(points, np.array([NONE] * 3), np.full((3, 2), np.nan))
     assert unreadable == [None] * 3
+
+
+def test_points_that_are_no_pixels_of_their_images_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    points, sizes = rng.uniform(0, 60, (10, 4, 2)), np.full((10, 2), 60.0)
+    points[0, 0] = np.nan
+    assert check_places(points, sizes) == ""
+    assert check_places(points + 0.9, sizes) == ""  # some programs count pixels from 1
+    with pytest.raises(InvalidDataError, match="seem to be fractions"):
+        check_places(points / 60, sizes)
+    assert check_places(points / 60, np.full((10, 2), 8.0)) == ""  # a tiny image
+    with pytest.raises(InvalidDataError, match="39 of 39 outside"):
+        check_places(points + 100, sizes)
+    points[1:3, 1] += 70
+    assert check_places(points, sizes) == "2 of 39 labelled keypoints lie outside of their images."
+    assert check_places(points, np.full((10, 2), np.nan)) == ""
+
+
+def test_corners_of_the_image_are_inside() -> None:
+    points = np.array([[[0.0, 0.0], [100.0, 80.0]]])
+    assert check_places(points, np.array([[100.0, 80.0]])) == ""

@@ -63,7 +63,7 @@ def test_columns_that_a_network_cannot_take_are_named(X, message):
 
 def test_the_same_columns_are_named_in_predictions():
     model = small().fit(FRAME[["area", "zip"]], Y)
-    with pytest.raises(InvalidDataError, match="NaN in column 'area'"):
+    with pytest.raises(InvalidDataError, match="NaN in columns 'area', 'zip'"):
         model.predict(FRAME[["area", "zip"]].mask(FRAME.zip < 5))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(FRAME[["zip", "area"]])

@@ -35,7 +35,8 @@ NAN = float("nan")
 
 NOT_OF_SGD = {
     # It holds in expectation, and exactly with one batch per epoch: tests/unit/training/test_sample_weight.py.
-    "check_sample_weight_equivalence_on_dense_data": "SGD meets a row of weight 3 once an epoch, not three times"
+    "check_sample_weight_equivalence_on_dense_data": "SGD meets a row of weight 3 once an epoch, not three times",
+    "check_sample_weight_equivalence_on_sparse_data": "the same",
 }
 
 

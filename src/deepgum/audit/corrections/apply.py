@@ -58,10 +58,10 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
     Raises
     ------
     InvalidDataError
-        If the targets differ, a sample is missing, or an old label in the patch differs from the label in the data set
+        If the data set lacks a target or a sample, or an old label in the patch differs from the label in the data set
         (see `TOLERANCE`). The message shows the first differences, and the number of differences.
     """
-    if patch.targets != annotations.names:
+    if not set(patch.targets) <= set(annotations.names):
         raise InvalidDataError(
             f"This patch is for another data set{_made_of(patch)}: its targets are {listing(patch.targets, 12)}, and "
             f"the targets of '{annotations.source}' are {listing(annotations.names, 12)}."
@@ -80,8 +80,9 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
         )
     scale = np.nan_to_num(_medians(annotations.values))
     mismatches = []
+    columns = annotations.columns(patch.targets)
     for change in patch.changes:
-        place = list(patch.groups[change.group])
+        place = [columns[target] for target in patch.groups[change.group]]
         found = annotations.values[annotations.rows[change.id], place]
         if not _same(found, change.old, scale[place]):
             mismatches.append((change, found, scale[place]))
@@ -127,10 +128,13 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     _check_out(annotations, out)
     check_patch(patch, annotations)
     changes: dict[str, NDArray[np.float64]] = {}
+    columns = annotations.columns(patch.targets)
     for change in patch.changes:
         if change.decision != "keep":
             labels = changes.setdefault(change.id, annotations.values[annotations.rows[change.id]].copy())
-            labels[list(patch.groups[change.group])] = np.nan if change.new is None else change.new
+            labels[[columns[target] for target in patch.groups[change.group]]] = (
+                np.nan if change.new is None else change.new
+            )
     left_out = annotations.left_out(changes)
     if len(left_out) == len(annotations):
         raise InvalidDataError(
@@ -154,8 +158,9 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
 def _untouched(patch: Patch, annotations: Annotations) -> int:
     """Return the number of groups of labels without a decision, over all samples."""
     count = 0
+    values = annotations.values[:, annotations.columns(patch.targets)]
     for group, places in patch.groups.items():
-        seen = set(np.flatnonzero(~np.isnan(annotations.values[:, list(places)]).all(axis=1)).tolist())
+        seen = set(np.flatnonzero(~np.isnan(values[:, list(places)]).all(axis=1)).tolist())
         count += len(seen - {annotations.rows[change.id] for change in patch.changes if change.group == group})
     return count
 

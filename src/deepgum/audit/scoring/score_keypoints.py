@@ -124,8 +124,9 @@ def score_keypoints(
     options = form.check_options(options or {})
     if on_stage is not None:
         on_stage("Pairing labels and predictions ...")
-    keypoints = form.keypoints(path, options)
-    found = match(keypoints, form.read_predictions(predictions, path, keypoints, options))
+    every = form.keypoints(path, options)
+    keypoints = form.usable(every)
+    found = match(every, form.read_predictions(predictions, path, every, options))[:, list(keypoints.places or ())]
     rows = np.flatnonzero(placed(found).any(axis=1))
     if not len(rows):
         raise InvalidDataError(

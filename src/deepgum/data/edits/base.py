@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +111,21 @@ class Annotations(ABC):
     def rows(self) -> Mapping[str, int]:
         """The id of each sample, mapped to the row of the sample in `values`."""
         return {name: row for row, name in enumerate(self.ids)}
+
+    def columns(self, names: Sequence[str]) -> list[int]:
+        """Return the columns of some targets in `values`, by their names. A loader may leave out targets.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no target of one of the names.
+        """
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise InvalidDataError(
+                f"'{self.source}' should have the targets {listing(names, 12)}. Found {listing(self.names, 12)}."
+            )
+        return [self.names.index(name) for name in names]
 
     def image_file(self, name: str) -> str:
         """Return the image file of the sample with this id, relative to the folder of the images.

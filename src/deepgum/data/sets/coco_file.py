@@ -7,7 +7,6 @@ hidden, 2 labelled and visible.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,9 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameE
 from deepgum.storage.decoding import decoding
 
 __all__ = ["CocoFile", "is_label", "read_values", "triples_of"]
+
+LARGEST = 1e9
+"""Largest coordinate. No image is as large, and larger numbers would overflow when they are squared and added."""
 
 CONTENT = "a COCO file: a JSON object with 'images', 'annotations' and 'categories'"
 
@@ -45,7 +47,7 @@ def is_label(x: float, y: float, visibility: float) -> bool:
 
 
 def triples_of(value: Any, length: int) -> list[tuple[float, float, float]] | None:
-    """Return the triples x, y, v of a list of numbers, or None if it is not a list of `length` finite numbers."""
+    """Return the triples x, y, v of a list of numbers, or None if it is not a list of `length` numbers up to 1e9."""
     if not isinstance(value, list) or len(value) != length or not _are_numbers(value):
         return None
     return list(zip(value[::3], value[1::3], value[2::3], strict=True))
@@ -89,9 +91,9 @@ class CocoFile:
         self.category_id = chosen["id"]
         self.names = tuple(chosen["keypoints"])
         self._skeleton = _skeleton(chosen.get("skeleton"), len(self.names))
-        self._images = {image["id"]: image for image in images}
         self._check_ids("images", images)
         self._check_ids("annotations", annotations)
+        self._images = {image["id"]: image for image in images}
         self.file_names: Mapping[Any, str] = {each["id"]: self._file_name(each) for each in images}
         known = {each["id"] for each in categories}
         for annotation in annotations:
@@ -211,7 +213,7 @@ class CocoFile:
         length = 3 * len(self.names)
         triples = triples_of(annotation["keypoints"], length)
         if triples is None:
-            expected = f"{length} numbers, x, y and v of {len(self.names)} keypoints"
+            expected = f"{length} numbers up to 1e9, x, y and v of {len(self.names)} keypoints"
             raise self._wrong("annotation", annotation["id"], "keypoints", expected, annotation["keypoints"])
         other = next((v for _, _, v in triples if v not in (0, 1, 2)), None)
         if other is not None:
@@ -242,20 +244,18 @@ class CocoFile:
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    try:
-        return all(type(value) in (int, float) and math.isfinite(value) for value in values)
-    except OverflowError:  # a whole number that no float can hold
-        return False
+    """Return whether all values are numbers that a place in an image can have."""
+    return all(type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values)
 
 
 def _number(value: Any) -> float:
-    return float(value) if _are_numbers([value]) else math.nan
+    return float(value) if _are_numbers([value]) else np.nan
 
 
 def _numbers(value: Any, length: int) -> list[float]:
     """Return a list of numbers, or NaN where it is not a list of `length` numbers."""
     good = isinstance(value, list) and len(value) == length and _are_numbers(value)
-    return [float(number) for number in value] if good else [math.nan] * length
+    return [float(number) for number in value] if good else [np.nan] * length
 
 
 def _skeleton(pairs: Any, keypoints: int) -> tuple[tuple[int, int], ...]:

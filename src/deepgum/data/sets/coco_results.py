@@ -53,7 +53,7 @@ def _points(path: Path, place: int, value: Any, keypoints: int) -> list[tuple[fl
     triples = triples_of(value, 3 * keypoints)
     if triples is None:
         shown = f"{len(value)} values" if isinstance(value, list) else value
-        expected = f"'keypoints' should be {3 * keypoints} numbers, x, y and a score of {keypoints} keypoints"
+        expected = f"'keypoints' should be {3 * keypoints} numbers up to 1e9, x, y and a score of {keypoints} keypoints"
         raise _wrong(path, place, expected, shown)
     return [(np.nan, np.nan) if (x, y) == (0, 0) else (float(x), float(y)) for x, y, _ in triples]
 

@@ -20,9 +20,16 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.image_reading import ImageReading, ImageSurvey
-from deepgum.data.keypoint_images import check_sizes, find_images, folder_of_images, image_sizes, instance_squares
+from deepgum.data.keypoint_images import (
+    check_places,
+    check_sizes,
+    find_images,
+    folder_of_images,
+    image_sizes,
+    instance_squares,
+)
 from deepgum.data.keypoint_matching import PredictedInstances
-from deepgum.data.keypoints import Keypoints
+from deepgum.data.keypoints import Keypoints, placed
 from deepgum.data.listed_images import load_pool, present_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.orientation import orientation_notice
@@ -31,11 +38,14 @@ from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
 from deepgum.data.swap_pairs import SWAPS, swap_pairs_of
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["KeypointAnnotations", "KeypointFile", "NewPoint"]
 
 Values = NDArray[np.float64]
+
+LEAST_LABELS = 10
+"""A keypoint with fewer labels is left out: a fold may have none of them, and nothing can be told about them."""
 
 
 class NewPoint(NamedTuple):
@@ -150,6 +160,19 @@ class KeypointFile(Dataset):
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
 
+    def usable(self, keypoints: Keypoints) -> Keypoints:
+        """Return the keypoints that have enough labels to be learned and judged, with a notice on the others.
+
+        If all of them have few labels, all are returned.
+        """
+        labels = placed(keypoints.points).sum(axis=0)
+        chosen = np.flatnonzero(labels >= LEAST_LABELS).tolist()
+        if len(chosen) in (0, len(labels)):
+            return keypoints
+        rare = [f"{name} ({n})" for name, n in zip(keypoints.names, labels, strict=True) if n < LEAST_LABELS]
+        notice = f"Keypoints with fewer than {LEAST_LABELS} labels are left out: {listing(rare)}."
+        return replace(keypoints.select(chosen), notices=(*keypoints.notices, notice))
+
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the images, and the image file of each instance relative to this folder.
 
@@ -219,7 +242,7 @@ class KeypointFile(Dataset):
         MissingImagesError, UnreadableImagesError
             See `deepgum.data.listed_images`.
         """
-        keypoints = self.keypoints(request.path, request.options)
+        keypoints = self.usable(self.keypoints(request.path, request.options))
         self.prepare(request.path, keypoints, request.options)
         folder, files = self.files(request.path, keypoints, request.options)
         hint = "Give the folder of the images: --images DIR (options.images)."
@@ -231,6 +254,7 @@ class KeypointFile(Dataset):
         sizes = image_sizes(folder, names, reading)
         check_sizes(names, keypoints.sizes[rows], sizes)
         points = keypoints.points[rows]
+        outside = check_places(points, sizes)
         squares = instance_squares(points, keypoints.boxes[rows], sizes)
 
         def notices(survey: ImageSurvey) -> list[str]:
@@ -242,7 +266,7 @@ class KeypointFile(Dataset):
                 points=points.reshape(len(rows), -1),
                 sizes=known,
             )
-            return [*keypoints.notices, *filter(None, [oriented])]
+            return [*keypoints.notices, *filter(None, [oriented, outside])]
 
         pool = load_pool(
             CropPlan(folder, tuple(names), tuple(squares), request.image_size, request.colour, reading),

@@ -139,8 +139,8 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     given = offset + scale * clean
     left_out: dict[str, str] = {}
     if annotations is not None:
-        rows = [annotations.rows[name] for name in data.ids]
-        given = annotations.values[rows]
+        rows, columns = [annotations.rows[name] for name in data.ids], annotations.columns(data.target_names)
+        given = annotations.values[np.ix_(rows, columns)]
         cells = {name: [column[row] for row in rows] for name, column in cells.items()}
         left_out = _left_out(annotations, whole)
     outlier = None

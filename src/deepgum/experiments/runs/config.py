@@ -110,7 +110,8 @@ class ModelConfig:
     Parameters
     ----------
     name : str
-        `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
+        `facenet`, `vgg16`, `mlp`, a network of a package (`efficientnet-lite0`, `torchvision:NAME`, `timm:NAME`), or a
+        factory as `package.module:callable`.
     weights : Path, optional
         File of pretrained weights (.safetensors or .pth). The word `imagenet` means the published weights of VGG-16,
         which are downloaded.

@@ -174,7 +174,8 @@ def coco(root: Path) -> Small:
         images.append({"id": index + 1, "file_name": name, "width": 60, "height": 50})
         for place in range(1 if index < 6 else 2):
             x, y = 8 + 25 * place + index % 5, 10 + index
-            keypoints = [x, y, 2, x + 8.5, y, 1, 0, 0, 0]
+            nose = [x + 4, y + 6, 2] if index % 2 else [0, 0, 0]
+            keypoints = [x, y, 2, x + 8.5, y, 1, *nose]
             box = [x - 2, y - 2, 14, 12]
             key = 100 + len(annotations)
             annotations.append(

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgum.audit.corrections.apply import apply_patch
+from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.data.sets.coco import Coco
 from deepgum.data.sets.registry import detect
 from deepgum.data.sets.request import Request
-from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, MissingImagesError
+from deepgum.errors import DataNotice, DeepGUMWarning, InvalidDataError, InvalidParameterError, MissingImagesError
 
 COCO = Coco()
 OPTIONS = COCO.check_options({})
@@ -129,6 +131,9 @@ def changed(*place: Any, to: Any = None) -> dict[str, Any]:
         (changed("images", 1, "id", to=1), "'images'.*more than once: 1"),
         (changed("annotations", 1, "id", to=10), "'annotations'.*more than once: 10"),
         (changed("annotations", 1, "id"), "'annotations'.*Found no id"),
+        (changed("images", 1, "id"), "'images'.*Found no id"),
+        (changed("images", 1, "id", to=[1]), "'images'.*should have an id, a whole number"),
+        (changed("annotations", 1, "keypoints", to=[1e10, 2, 2] * 3), "annotation 11: 'keypoints' should be 9 numbers"),
         (changed("annotations", 1, "id", to=[1]), "should have an id, a whole number"),
         (changed("annotations", 1, "image_id"), "annotation 11: 'image_id' should be an id of 'images'"),
         (changed("annotations", 1, "image_id", to={}), "annotation 11: 'image_id'"),
@@ -205,6 +210,33 @@ def test_targets_are_fractions_of_the_crop_and_images_stay_together(write: Calla
     values["images"][0]["width"] = 120
     with pytest.raises(InvalidDataError, match="120 x 50, and 60 x 50 in the image"):
         COCO.pool(Request(write(values), image_size=16, cache_dir=tmp_path, options=options), 0)
+
+
+def test_a_keypoint_with_few_labels_does_not_hinder_the_others(write: Callable[..., Path], tmp_path: Path) -> None:
+    """It is not learned, but its labels can still be corrected, and a patch of the others fits the file."""
+    Image.new("RGB", (60, 50)).save(tmp_path / "a.png")
+    values = content()
+    values["images"] = values["images"][:1]
+    values["annotations"] = [
+        {"id": row, "image_id": 1, "category_id": 4, "keypoints": [row, 5, 2, row, 9, 2, row, 20, 2 * (row == 3)]}
+        for row in range(1, 13)
+    ]
+    for each in values["annotations"]:
+        if each["id"] != 3:
+            each["keypoints"][6:] = [0, 0, 0]
+    path = write(values)
+    with pytest.warns(DataNotice, match=r"fewer than 10 labels are left out: nose \(1\)"):
+        pool = COCO.pool(Request(path, image_size=16, cache_dir=tmp_path / "cache", options=OPTIONS), 0)
+    assert pool.data.target_names == ("left_ear_x", "left_ear_y", "right_ear_x", "right_ear_y")
+    assert pool.data.skeleton == ((0, 1),)
+    labels = COCO.labels(path, OPTIONS)
+    assert labels.names[-2:] == ("nose_x", "nose_y")
+    assert labels.columns(pool.data.target_names[2:]) == [2, 3]
+    fix = Change("a.png#5", "right_ear", (5.0, 9.0), (6.0, 9.0), "fix")
+    patch = Patch("coco", {}, pool.data.target_names[2:], {"right_ear": (0, 1)}, changes=(fix,))
+    apply_patch(patch, labels, tmp_path / "new.json")
+    values["annotations"][4]["keypoints"][3] = 6
+    assert json.loads((tmp_path / "new.json").read_text()) == values
 
 
 # Writing

@@ -1,0 +1,1 @@
+"""Keypoints with known wrong labels, written as files of several formats; see `keypoint_files.py`."""
