@@ -26,6 +26,8 @@ SECTIONS: dict[str, Any] = {
 }  # fmt: skip
 # Options of other programs, which the messages tell how to start.
 OTHERS: set[str] = set()
+FILES = {"toml", "yaml", "csv", "json"}
+"""Endings of files, such as data.yaml, which are no keys."""
 CSS = {"--ink", "--soft", "--line", "--given", "--predicted"}
 """Variables of the style sheets."""
 
@@ -61,7 +63,7 @@ def unknown_keys(text: str) -> list[str]:
         r"(?<![\w./`'])\b(data|model|method|corruption|training|audit)\.([a-z_]+)\b(?![.(\w])", text
     ):
         known = {each.name for each in fields(SECTIONS[section])}
-        if key not in (*known, "toml", "options"):
+        if key not in known and key not in FILES:
             wrong.append(f"{section}.{key}")
     return wrong
 
