@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keypoints.material import Material
+from keypoints.pose_formats import DeepLabCut, Sleap
 
 Values = NDArray[np.float64]
 
@@ -112,4 +113,4 @@ class Coco:
         return {"other annotations that differ": others, "other bytes that differ": differing}
 
 
-FORMATS: Mapping[str, Format] = {"coco": Coco()}
+FORMATS: Mapping[str, Format] = {"coco": Coco(), "deeplabcut": DeepLabCut(), "sleap": Sleap()}

@@ -12,6 +12,16 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.audit_labels import audit_labels
 from deepgum.audit.reasons import Reason
 from deepgum.audit.scoring.score import Scored, score_labels
+from deepgum.audit.scoring.score_keypoints import score_keypoints
 from deepgum.audit.scoring.score_table import ScoredTable, score_table
 
-__all__ = ["Reason", "Scored", "ScoredLabels", "ScoredTable", "audit_labels", "score_labels", "score_table"]
+__all__ = [
+    "Reason",
+    "Scored",
+    "ScoredLabels",
+    "ScoredTable",
+    "audit_labels",
+    "score_keypoints",
+    "score_labels",
+    "score_table",
+]

@@ -15,7 +15,13 @@ __all__ = ["apply"]
 @click.command(short_help="Write a data set with the corrected labels of a review.")
 @click.argument("patch", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--out", type=PATH, required=True, metavar="NEW", help="A new or empty folder; for a table a new file.")
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    metavar="NEW",
+    help="A new or empty folder; for a table or a keypoint file a new file.",
+)
 @TRUST
 def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     """Write a copy of DATA with the corrected labels of PATCH to NEW, in the format of DATA.
@@ -27,6 +33,7 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     \b
     NEW is:
       for a table   a file of the same kind; only the corrected cells differ
+      for keypoints a file (or folder) of the same format; only the corrected keypoints differ
       otherwise     a folder with the same layout as DATA: new label files, and images as hard links
                     (as copies on another disk)
 

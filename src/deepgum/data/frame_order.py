@@ -25,28 +25,34 @@ def frame_number(name: str) -> int:
     return int(found[-1]) if found and len(found[-1]) < 19 else -1
 
 
-def blocks_of_frames(videos: Sequence[str], frames: Sequence[int]) -> tuple[str, ...]:
-    """Return the block of each frame. Frames of one block stay in one fold, because neighbouring frames are alike.
+def blocks_of_frames(videos: Sequence[str], frames: Sequence[int], images: Sequence[str]) -> tuple[str, ...]:
+    """Return the block of each instance. A block stays in one fold, because neighbouring frames of a video are alike.
 
-    A block is a video if there are at least `BLOCKS` videos. Otherwise, the frames of each video are divided into
+    A block is a video if there are at least `BLOCKS` videos. Otherwise, the images of each video are divided into
     blocks of neighbouring frames.
+
+    Parameters
+    ----------
+    videos : sequence of str, length n
+        The video of each instance.
+    frames : sequence of int, length n
+        The number of its frame. Images with the same number are in the order of their names.
+    images : sequence of str, length n
+        The image of each instance.
 
     Examples
     --------
-    >>> blocks_of_frames(["a"] * 4, [30, 10, 20, 10])
-    ('a, frames from 30', 'a, frames from 10', 'a, frames from 20', 'a, frames from 10')
+    >>> blocks_of_frames(["a"] * 4, [30, 10, 20, 10], ["30.png", "10.png", "20.png", "10.png"])
+    ('a, block 3', 'a, block 1', 'a, block 2', 'a, block 1')
     """
-    distinct = sorted(set(zip(videos, frames, strict=True)))
-    count = Counter(video for video, _ in distinct)
-    if len(count) >= BLOCKS:
+    distinct = sorted(set(zip(videos, frames, images, strict=True)))
+    place = Counter(video for video, _, _ in distinct)
+    if len(place) >= BLOCKS:
         return tuple(videos)
     size = max(1, len(distinct) // BLOCKS)
-    block: dict[tuple[str, int], str] = {}
-    place: Counter[str] = Counter()
-    first: dict[tuple[str, int], int] = {}
-    for video, frame in distinct:
-        number = place[video] // size
-        place[video] += 1
-        start = first.setdefault((video, number), frame)
-        block[video, frame] = f"{video}, frames from {start}"
-    return tuple(block[key] for key in zip(videos, frames, strict=True))
+    place.clear()
+    blocks: dict[tuple[str, int, str], str] = {}
+    for key in distinct:
+        blocks[key] = f"{key[0]}, block {place[key[0]] // size + 1}"
+        place[key[0]] += 1
+    return tuple(blocks[key] for key in zip(videos, frames, images, strict=True))

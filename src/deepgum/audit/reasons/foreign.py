@@ -96,11 +96,14 @@ def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
     nearest, density = rows.copy(), np.full(len(rows), -np.inf)
     if len(labels) < 2:
         return nearest, density
-    by_tree = ~np.isnan(labels.given[rows]).any(axis=1) & (not any(labels.periods or ()))
+    whole = np.flatnonzero(~np.isnan(labels.predicted).any(axis=1))  # a missing label needs no prediction
+    by_tree = ~np.isnan(labels.given[rows]).any(axis=1) & (not any(labels.periods or ())) & (len(whole) > 1)
     if by_tree.any():
         tree_rows = rows[by_tree]
-        neighbours = NearestNeighbors(n_neighbors=min(_NEAREST + 1, len(labels))).fit(_whiten(case, labels.predicted))
-        distances, others = neighbours.kneighbors(_whiten(case, labels.given[tree_rows]))
+        neighbours = NearestNeighbors(n_neighbors=min(_NEAREST + 1, len(whole)))
+        neighbours.fit(_whiten(case, labels.predicted[whole]))
+        distances, places = neighbours.kneighbors(_whiten(case, labels.given[tree_rows]))
+        others = whole[places]
         distances[others == tree_rows[:, None]] = np.inf  # leave out the sample itself
         peak = sum(float(normal(np.zeros((1, len(c))), c).log_density[0]) for c in case.covariances)
         density[by_tree] = logsumexp(peak - 0.5 * np.square(distances), axis=1)
@@ -126,6 +129,8 @@ def _nearest_of_all(case: Case, row: np.intp) -> tuple[np.intp, float]:
     labels = case.labels
     seen = ~np.isnan(labels.given[row])
     residuals = case.wrapped(labels.given[row] - labels.predicted)
+    unknown = np.isnan(residuals[:, seen]).any(axis=1)  # samples without a prediction of these labels
+    residuals[unknown] = 0.0
     density = np.full(len(labels), -0.5 * LOG_2_PI * seen.sum())
     for columns, covariance in zip(labels.partition, case.covariances, strict=True):
         part = [place for place, column in enumerate(columns) if seen[column]]
@@ -133,5 +138,5 @@ def _nearest_of_all(case: Case, row: np.intp) -> tuple[np.intp, float]:
             factor = np.linalg.cholesky(covariance[np.ix_(part, part)])
             white = solve_triangular(factor, residuals[:, [columns[place] for place in part]].T, lower=True)
             density -= 0.5 * np.square(white).sum(axis=0) + np.log(factor.diagonal()).sum()
-    density[row] = -np.inf
+    density[unknown], density[row] = -np.inf, -np.inf
     return density.argmax(), float(logsumexp(density))

@@ -136,17 +136,19 @@ class Population:
     ) -> Population:
         """Return the distribution of right labels `right` (n, d), in which NaN stands for all other labels.
 
-        `predicted` (n, d) are the predictions. `covariances` are the covariances of the residuals of right labels, one
-        for each group of `partition`. `widths` and `periods` are parameters of the class.
+        `predicted` (n, d) are the predictions; NaN where a missing label has none. `covariances` are the covariances of
+        the residuals of right labels, one for each group of `partition`. `widths` and `periods` are parameters of the
+        class.
         """
-        centre = np.asarray(predicted.mean(axis=0))
+        centre = np.asarray(np.nanmean(predicted, axis=0))
         for column, period in enumerate(periods or ()):
             if period > 0:
                 turn = 2 * np.pi / period
-                centre[column] = np.angle(np.exp(1j * turn * predicted[:, column]).mean()) / turn
-        deviations = wrapped(predicted - centre, periods)
+                centre[column] = np.angle(np.nanmean(np.exp(1j * turn * predicted[:, column]))) / turn
+        deviations = np.nan_to_num(wrapped(predicted - centre, periods))
+        counts = (~np.isnan(predicted)).sum(axis=0)
         values = [np.sort(column[~np.isnan(column)]) for column in right.T]
-        spread = Spread(tuple(map(tuple, partition)), tuple(covariances), deviations / math.sqrt(len(predicted)))
+        spread = Spread(tuple(map(tuple, partition)), tuple(covariances), deviations / np.sqrt(counts))
         return cls(centre, spread, values, widths, periods)
 
     def log_density(self, given: Values) -> Values:

@@ -109,6 +109,29 @@ def score_keypoints(
     ------
     InvalidParameterError, InvalidDataError
         If a file is not in its format, fewer than 10 instances have predictions, or an option does not fit the format.
+
+    Examples
+    --------
+    >>> import json
+    >>> import tempfile
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.uniform(0, 50, (40, 1, 2)) + [[0.0, 0.0], [20.0, 30.0]]
+    >>> predicted = labels + rng.normal(0, 0.5, labels.shape)
+    >>> labels[7, 0] += 15  # wrong
+    >>> def instances(points, v):
+    ...     return [
+    ...         {"id": i, "image_id": i, "category_id": 1, "keypoints": [t for x, y in p.tolist() for t in (x, y, v)]}
+    ...         for i, p in enumerate(points)
+    ...     ]
+    >>> category = {"id": 1, "name": "cat", "keypoints": ["nose", "tail"]}
+    >>> images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(40)]
+    >>> content = {"images": images, "annotations": instances(labels, 2), "categories": [category]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path, results = Path(folder) / "labels.json", Path(folder) / "results.json"
+    ...     _ = path.write_text(json.dumps(content)), results.write_text(json.dumps(instances(predicted, 0.9)))
+    ...     scored = score_keypoints(path, results, inliers="gaussian")
+    >>> [(flag.id, flag.group) for flag in scored.worst]
+    [('7.jpg', 'nose')]
     """
     begun = time.perf_counter()
     candidates(inliers)

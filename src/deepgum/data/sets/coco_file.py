@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError, listing
 from deepgum.storage.decoding import decoding
 
-__all__ = ["CocoFile", "is_label", "read_values", "triples_of"]
+__all__ = ["CocoFile", "are_labels", "read_values", "triples_of"]
 
 LARGEST = 1e9
 """Largest coordinate. No image is as large, and larger numbers would overflow when they are squared and added."""
@@ -38,19 +39,26 @@ def read_values(path: Path, content: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=lambda _: None)
 
 
-def is_label(x: float, y: float, visibility: float) -> bool:
-    """Return whether three numbers of a keypoint are a label.
+def triples_of(value: Any, keypoints: int) -> NDArray[np.float64] | None:
+    """Return x, y and v of each keypoint, (k, 3), or None if `value` is not a list of 3 k numbers up to 1e9.
+
+    Examples
+    --------
+    >>> triples_of([10, 20.5, 2, 0, 0, 0], 2)
+    array([[10. , 20.5,  2. ],
+           [ 0. ,  0. ,  0. ]])
+    """
+    if not isinstance(value, list) or len(value) != 3 * keypoints or not _are_numbers(value):
+        return None
+    return np.array(value, dtype=np.float64).reshape(keypoints, 3)
+
+
+def are_labels(triples: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which triples (..., 3) of x, y and v are a label.
 
     The coordinates (0, 0) are the mark of a keypoint without a label, even if v says something else.
     """
-    return visibility > 0 and (x, y) != (0, 0)
-
-
-def triples_of(value: Any, length: int) -> list[tuple[float, float, float]] | None:
-    """Return the triples x, y, v of a list of numbers, or None if it is not a list of `length` numbers up to 1e9."""
-    if not isinstance(value, list) or len(value) != length or not _are_numbers(value):
-        return None
-    return list(zip(value[::3], value[1::3], value[2::3], strict=True))
+    return np.asarray((triples[..., 2] > 0) & triples[..., :2].any(axis=-1))
 
 
 class CocoFile:
@@ -77,6 +85,19 @@ class CocoFile:
         the annotation.
     InvalidParameterError
         If several categories have keypoints and none is chosen, or the chosen one has none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> category = {"id": 1, "name": "cat", "keypoints": ["nose", "tail"]}
+    >>> cat = {"id": 7, "image_id": 3, "category_id": 1, "keypoints": [10, 20, 2, 0, 0, 0]}
+    >>> values = {"images": [{"id": 3, "file_name": "a.jpg"}], "annotations": [cat], "categories": [category]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "annotations.json"
+    ...     _ = path.write_text(json.dumps(values))
+    ...     keypoints = CocoFile(path).keypoints()
+    >>> keypoints.ids, keypoints.names, keypoints.values.tolist()
+    (('a.jpg',), ('nose', 'tail'), [[10.0, 20.0, nan, nan]])
     """
 
     def __init__(self, path: Path, category: str = "") -> None:
@@ -104,9 +125,14 @@ class CocoFile:
             [self.file_names[each["image_id"]] for each in of_category], [a["id"] for a in of_category]
         )
         self._left_out: Counter[str] = Counter()
-        kept = [(name, each) for name, each in zip(names, of_category, strict=True) if self._is_labelled(each)]
-        self._ids = tuple(name for name, _ in kept)
-        self.rows: tuple[Mapping[str, Any], ...] = tuple(each for _, each in kept)
+        kept = []
+        for name, annotation in zip(names, of_category, strict=True):
+            triples = self._labelled(annotation)
+            if triples is not None:
+                kept.append((name, annotation, triples))
+        self._ids = tuple(name for name, *_ in kept)
+        self.rows: tuple[Mapping[str, Any], ...] = tuple(annotation for _, annotation, _ in kept)
+        self._triples = np.array([triples for *_, triples in kept]).reshape(len(kept), len(self.names), 3)
 
     def keypoints(self) -> Keypoints:
         """Return the labelled instances of the category.
@@ -118,21 +144,14 @@ class CocoFile:
         """
         if not self.rows:
             raise InvalidDataError(f"'{self.path}' should have annotations with labelled keypoints. Found none.")
-        points = np.full((len(self.rows), len(self.names), 2), np.nan)
-        zero = 0
-        for row, annotation in enumerate(self.rows):
-            for place, (x, y, v) in enumerate(self._triples(annotation)):
-                if is_label(x, y, v):
-                    points[row, place] = x, y
-                zero += v > 0 and (x, y) == (0, 0)
-        if zero:
-            self._left_out["zero"] = zero
+        labels = are_labels(self._triples)
+        self._left_out["zero"] = int(((self._triples[..., 2] > 0) & ~labels).sum())
         images = tuple(self.file_names[each["image_id"]] for each in self.rows)
         return Keypoints(
             ids=self._ids,
             images=images,
             names=self.names,
-            points=points,
+            points=np.where(labels[..., None], self._triples[..., :2], np.nan),
             boxes=np.array([_numbers(each.get("bbox"), 4) for each in self.rows]),
             skeleton=self._skeleton,
             swap_pairs=left_right_pairs(self.names),
@@ -199,26 +218,28 @@ class CocoFile:
             raise self._wrong("image", image["id"], "file_name", "the name of its file", name)
         return name.replace("\\", "/")
 
-    def _is_labelled(self, annotation: dict[str, Any]) -> bool:
-        """Return whether an annotation is an instance with a labelled keypoint. Count it otherwise."""
+    def _labelled(self, annotation: dict[str, Any]) -> NDArray[np.float64] | None:
+        """Return x, y and v of the keypoints of an annotation. If none has a label, count it and return None."""
         if annotation.get("iscrowd"):
             self._left_out["crowd"] += 1
-            return False
-        if not annotation.get("keypoints") or not any(is_label(*each) for each in self._triples(annotation)):
+            return None
+        found = annotation.get("keypoints")
+        triples = self._checked(annotation["id"], found) if found else None
+        if triples is None or not are_labels(triples).any():
             self._left_out["unlabelled"] += 1
-            return False
-        return True
+            return None
+        return triples
 
-    def _triples(self, annotation: Mapping[str, Any]) -> list[tuple[float, float, float]]:
-        length = 3 * len(self.names)
-        triples = triples_of(annotation["keypoints"], length)
+    def _checked(self, key: object, found: Any) -> NDArray[np.float64]:
+        k = len(self.names)
+        triples = triples_of(found, k)
         if triples is None:
-            expected = f"{length} numbers up to 1e9, x, y and v of {len(self.names)} keypoints"
-            raise self._wrong("annotation", annotation["id"], "keypoints", expected, annotation["keypoints"])
-        other = next((v for _, _, v in triples if v not in (0, 1, 2)), None)
-        if other is not None:
+            expected = f"{3 * k} numbers up to 1e9, x, y and v of {k} keypoints"
+            raise self._wrong("annotation", key, "keypoints", expected, found)
+        other = triples[~np.isin(triples[:, 2], (0, 1, 2)), 2]
+        if len(other):
             expected = "visibilities (each third number) of 0, 1 or 2"
-            raise self._wrong("annotation", annotation["id"], "keypoints", expected, other)
+            raise self._wrong("annotation", key, "keypoints", expected, float(other[0]))
         return triples
 
     def _wrong(self, kind: str, key: object, name: str, expected: str, found: object) -> InvalidDataError:
@@ -245,7 +266,7 @@ class CocoFile:
 
 def _are_numbers(values: list[Any]) -> bool:
     """Return whether all values are numbers that a place in an image can have."""
-    return all(type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values)
+    return set(map(type, values)) <= {int, float} and all(-LARGEST <= value <= LARGEST for value in values)
 
 
 def _number(value: Any) -> float:

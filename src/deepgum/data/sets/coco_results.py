@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.sets.coco_file import CocoFile, read_values, triples_of
@@ -49,13 +50,14 @@ def read_results(path: Path, file: CocoFile) -> PredictedInstances:
     )
 
 
-def _points(path: Path, place: int, value: Any, keypoints: int) -> list[tuple[float, float]]:
-    triples = triples_of(value, 3 * keypoints)
+def _points(path: Path, place: int, value: Any, keypoints: int) -> NDArray[np.float64]:
+    triples = triples_of(value, keypoints)
     if triples is None:
         shown = f"{len(value)} values" if isinstance(value, list) else value
         expected = f"'keypoints' should be {3 * keypoints} numbers up to 1e9, x, y and a score of {keypoints} keypoints"
         raise _wrong(path, place, expected, shown)
-    return [(np.nan, np.nan) if (x, y) == (0, 0) else (float(x), float(y)) for x, y, _ in triples]
+    points = triples[:, :2]
+    return np.where(points.any(axis=1, keepdims=True), points, np.nan)
 
 
 def _wrong(path: Path, place: int, expected: str, found: Any) -> InvalidDataError:

@@ -90,7 +90,9 @@ class DeepLabCut(KeypointFile):
             skeleton=_skeleton(path, table.bodyparts),
             swap_pairs=left_right_pairs(table.bodyparts),
             together=blocks_of_frames(
-                [image.rpartition("/")[0] for image in found.images], [frame_number(image) for image in found.images]
+                [image.rpartition("/")[0] for image in found.images],
+                [frame_number(image) for image in found.images],
+                found.images,
             ),
             notices=(f"{empty:,} instances without a label are left out.",) if empty else (),
         )

@@ -89,7 +89,9 @@ class Sleap(KeypointFile):
             boxes=np.full((len(kept), 4), np.nan),
             skeleton=tuple((int(one), int(other)) for one, other in skeleton.edge_inds),
             swap_pairs=tuple(pairs) or left_right_pairs(names),
-            together=blocks_of_frames(list(map(str, found.videos[kept])), found.frames[kept].tolist()),
+            together=blocks_of_frames(
+                list(map(str, found.videos[kept])), found.frames[kept].tolist(), [images[row] for row in kept]
+            ),
             keys=tuple(found.first[kept].tolist()),
             notices=(f"{left_out:,} instances without a visible point are left out.",) if left_out else (),
         )

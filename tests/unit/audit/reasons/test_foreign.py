@@ -48,6 +48,23 @@ def test_the_sample_is_named_despite_missing_labels(scored, faces):
     assert all(f"'s{100 + row}'" in findings[row, 0].why for row in named)
 
 
+@pytest.mark.parametrize("some", [[], [4]])
+def test_samples_without_a_prediction_of_a_missing_label_are_no_obstacle(scored, faces, some):
+    """A model may predict some landmarks of an image only; `some` are missing labels of the foreign samples."""
+    rng = np.random.default_rng(0)
+    predicted = faces(N, rng)
+    given = predicted + rng.normal(0, 1.5, predicted.shape)
+    given[:6] = given[100:106]
+    given[:6, some] = np.nan
+    predicted[200:300, 2:4], given[200:300, 2:4] = np.nan, np.nan
+    findings = findings_of(
+        Case.of(scored(given, predicted, "landmark", sigma=1.5, width=200.0), landmarks=True, unit="px")
+    )
+    assert {row for row, _ in findings} == set(range(6))
+    named = {row for (row, _), finding in findings.items() if f"'s{100 + row}'" in finding.why}
+    assert len(named) > 3
+
+
 @pytest.mark.parametrize("groups", ["landmark", "sample"])
 def test_a_face_from_elsewhere_is_foreign_and_no_sample_is_named(scored, faces, groups):
     def change(given, rng):

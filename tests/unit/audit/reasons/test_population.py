@@ -62,6 +62,15 @@ def test_the_centre_of_angles_is_a_circular_mean():
     np.testing.assert_allclose(population.covariance.block([0]), [[1 + 2.5]])
 
 
+def test_a_column_without_some_predictions_has_the_moments_of_the_others():
+    predicted = np.random.default_rng(0).normal([5, -2], [3, 1], (50, 2))
+    predicted[10:30, 1] = np.nan
+    blocks = (np.array([[0.25]]), np.array([[0.5]]))
+    population = Population.of(predicted, predicted, ((0,), (1,)), blocks, np.ones(2), None)
+    np.testing.assert_allclose(population.centre, np.nanmean(predicted, axis=0))
+    np.testing.assert_allclose(population.covariance.diagonal, np.nanvar(predicted, axis=0) + np.array([0.25, 0.5]))
+
+
 def test_a_value_that_many_samples_have_is_no_sign_of_a_wrong_unit(scored):
     rng = np.random.default_rng(0)
     truth = np.concatenate([np.ones((300, 1)), rng.uniform(15, 70, (1500, 1))])

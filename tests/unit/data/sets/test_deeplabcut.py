@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ def test_the_three_header_lines_are_read_and_left_and_right_known(tmp_path: Path
     np.testing.assert_array_equal(keypoints.values, pd.read_csv(path, header=[0, 1, 2], index_col=0))
     assert len(set(keypoints.together)) == 20  # one video: blocks of three neighbouring frames
     assert len(set(keypoints.together[:3])) == 1
+    path.write_text(re.sub(r"img[0-9]+", lambda found: f"{int(found[0][3:]):x}_0001", path.read_text()))
+    assert len(set(DLC.read(path, OPTIONS).together)) == 20  # the last number of each name is the same
 
 
 def test_frames_without_a_label_are_left_out_and_half_a_label_is_none(tmp_path: Path) -> None:
