@@ -22,8 +22,12 @@ __all__ = ["FeatureColumn", "columns_of", "feature_column"]
 
 Values = NDArray[np.float64]
 
-MOSTLY = 0.9
-"""A column of strings with at least this share of numbers, but not only numbers, is probably a column of numbers."""
+MOSTLY, OFTEN, FEW = 0.9, 0.5, 20
+"""A column of strings that are not all numbers is probably one of numbers if at least the share `MOSTLY` are numbers,
+or at least the share `OFTEN`, with more than `FEW` different numbers. Sizes 36, 38, XL are categories."""
+
+WORDS = frozenset(("na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-nan", "nat", "missing", "-", "--", "?", "."))
+"""Words for a gap, in a column whose other cells are numbers or dates."""
 
 DAY = 86_400e6
 """Microseconds of a day."""
@@ -102,6 +106,8 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
     array([ 150.,   nan, 7010.])
     >>> feature_column("size", ["S", "", "XL"])
     FeatureColumn(name='size', values=array([ 0., nan,  1.]), categories=('S', 'XL'), odd='')
+    >>> feature_column("area", ["50", "n/a", "70"]).values
+    array([50., nan, 70.])
     """
     kind = getattr(getattr(cells, "dtype", None), "kind", "O")
     if isinstance(kind, str) and kind in "biufmM" and isinstance(cells, np.ndarray):
@@ -124,14 +130,17 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
         )
     texts = [None if cell is None else str(cell).strip() for cell in values]
     if not said and kinds == {str}:
-        counted = [_number(text) for text in texts if text is not None]
-        share = sum(number is not None for number in counted) / len(counted)
-        if share == 1:
-            return FeatureColumn(name, _floats([None if text is None else _number(text) for text in texts]))
-        days = _iso_days(texts)
+        known = [None if text is None or text.lower() in WORDS else text for text in texts]
+        counted = [_number(text) for text in known if text is not None]
+        found = [number for number in counted if number is not None]
+        if len(found) == len(counted):
+            return FeatureColumn(name, _floats([None if text is None else _number(text) for text in known]))
+        days = _iso_days(known)
         if days is not None:
             return FeatureColumn(name, days)
-        odd = next(text for text in texts if text is not None and _number(text) is None) if share >= MOSTLY else ""
+        share = len(found) / len(counted)
+        is_odd = share >= MOSTLY or (share >= OFTEN and len(set(found)) > FEW)
+        odd = next(text for text in known if text is not None and _number(text) is None) if is_odd else ""
         return _categorical(name, texts, odd)
     return _categorical(name, texts)
 

@@ -24,6 +24,9 @@ __all__ = ["MOST_CATEGORIES", "FeatureEncoding", "read_features"]
 MOST_CATEGORIES = 255
 """Largest number of categories in a column. A column with more is probably an id or a free text."""
 
+FEW_CATEGORIES = 20
+"""Number of categories that a column may have even if most rows have one of their own."""
+
 
 @dataclass(frozen=True)
 class FeatureEncoding:
@@ -134,10 +137,11 @@ def _column(table: Columns, name: str) -> FeatureColumn:
         column = feature_column(name, table.cells[name])
         if column.odd:
             raise
-    if column.categories is not None and len(column.categories) > MOST_CATEGORIES:
+    most = min(MOST_CATEGORIES, max(FEW_CATEGORIES, len(table) // 2))
+    if column.categories is not None and len(column.categories) > most:
         raise InvalidDataError(
-            f"'{table.path}', column {name!r}: a column of categories should have at most {MOST_CATEGORIES} different "
-            f"texts. Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If "
+            f"'{table.path}', column {name!r}: a column of categories should have at most {most} different texts. "
+            f"Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If "
             "these are ids or free texts, leave the column out of the features. Or group them, or make numbers of them."
         )
     return column

@@ -38,6 +38,7 @@ from deepgum.data.sets.table_columns import TableColumns
 from deepgum.data.sets.table_mirror import mirror_rule
 from deepgum.data.sets.table_split import PART_NAMES, check_sides, parts_of
 from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
+from deepgum.data.visibility import check_third_columns
 from deepgum.errors import InvalidParameterError, MissingImagesError, listing
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
@@ -174,6 +175,8 @@ def load_table(
     rule = mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
     table = read_columns(file, dict.fromkeys([*roles.all, *named]))
     labels, notices = roles.labels(table), roles.notices(table)
+    if landmarks:
+        check_third_columns(targets, labels)
     parts = None if part is None else parts_of(table, part, fold)
     clusters = None if keep_together is None else table.texts(keep_together)
     if keep_together is not None and parts is not None:

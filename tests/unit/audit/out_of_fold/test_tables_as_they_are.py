@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deepgum.audit import audit_labels
 from deepgum.audit.out_of_fold.features import Features, standardised
-from deepgum.data.feature_columns import columns_of
+from deepgum.data.feature_columns import columns_of, feature_column
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.posteriors.label_mixture import LabelMixture
 
@@ -132,7 +132,7 @@ def test_the_failure_of_a_regressor_is_named(regressor, message):
             FRAME.assign(rooms=[["a"]] * N),
             r"'rooms' of the features should hold numbers, texts or dates. Found \['a'\]",
         ),
-        (FRAME.assign(rooms=["n/a", *map(str, AREA[1:])]), "'rooms'.*nearly only numbers, but also 'n/a'"),
+        (FRAME.assign(rooms=["wide", *map(str, AREA[1:])]), "'rooms'.*nearly only numbers, but also 'wide'"),
         (None, "`X` should be a frame.*NoneType"),
         ({"area": AREA}, "`X` should be a frame.*dict"),
         (FRAME[:-1], "`X` should have one row per label, 240. Found 239"),
@@ -192,3 +192,21 @@ def test_kinds_of_columns():
     assert found["code"].categories == ("3", "7")
     np.testing.assert_array_equal(found["code"].values, [1, 0, np.nan])
     np.testing.assert_array_equal(found["yes"].values, [1, np.nan, 0])
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1.5", "NA", "?", "2"], "numbers"),
+        (["2024-01-31", "n/a", "2024-02-01"], "numbers"),
+        (["36", "38", "XL"], "categories"),
+        (["none", "wood", "gas"], "categories"),
+        ([*map(str, range(30)), *["unknown"] * 10], "refused"),
+        (["NA", None], "numbers"),
+    ],
+)
+def test_strings_are_numbers_dates_or_categories(cells, kind):
+    column = feature_column("x", cells)
+    assert {"numbers": column.categories is None, "categories": bool(column.categories) and not column.odd}.get(
+        kind, column.odd == "unknown"
+    )
