@@ -41,6 +41,7 @@ from deepgum.data.sets.table_columns import TableColumns
 from deepgum.data.sets.table_mirror import mirror_rule
 from deepgum.data.sets.table_split import PART_NAMES, check_sides, parts_of
 from deepgum.data.swap_pairs import SWAPS, Swap, swap_pairs_of
+from deepgum.data.visibility import check_third_columns
 from deepgum.errors import InvalidParameterError, MissingImagesError, listing
 
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
@@ -187,6 +188,8 @@ def load_table(
     table = read_columns(file, dict.fromkeys([*roles.all, *named]), form)
     labels, notices = roles.labels(table), roles.notices(table)
     whole = id is not None and table.has_whole_numbers(id)
+    if landmarks:
+        check_third_columns(targets, labels)
     parts = None if part is None else parts_of(table, part, fold)
     clusters = None if keep_together is None else table.texts(keep_together)
     if keep_together is not None and parts is not None:
