@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.data.image_files import open_image
 from deepgum.data.keypoint_images import find_images
 from deepgum.data.sleap_file import SleapFile
 from deepgum.data.video_frames import FrameReader, folder_of_frames, write_frames
@@ -46,7 +47,7 @@ class FramesOf:
     """
 
     def __init__(self, file: SleapFile, chosen: str) -> None:
-        self._file = file
+        self._file, self._chosen = file, chosen
         self._sources = [_local(file.path, video, chosen) for video in file.videos]
         self.folder = folder_of_frames([file.path, *(each for each in self._sources if each is not None)])
 
@@ -71,7 +72,9 @@ class FramesOf:
         readers: dict[str, FrameReader] = {}
         for video, frame in frames:
             name, source = self._file.image(video, frame), self._sources[video]
-            if name in wanted and source is not None:
+            if isinstance(self._file.videos[video].filename, list):
+                readers[frame_file(name)] = partial(_image, _found(self._file.path, name, self._chosen))
+            elif name in wanted and source is not None:
                 readers[frame_file(name)] = partial(_frame, self._file.videos[video], source, frame)
         if not readers:
             names = [str(video.filename) for video in self._file.videos]
@@ -83,25 +86,36 @@ class FramesOf:
 
 
 def _local(path: Path, video: Any, chosen: str) -> Path | None:
-    """Return the file with the frames of a video, or None if it is not on this machine."""
+    """Return the file with the frames of a video, or None if it is not on this machine or is a list of images."""
     if isinstance(video.filename, list):
-        return path
+        return None
     name = str(video.filename)
-    if Path(name) == path or not name:
-        return path
-    for folder in [Path(chosen)] if chosen else [path.parent]:
-        found = folder / find_images(folder, [name])[name]
-        if found.is_file():
-            return found
+    return path if Path(name) == path or not name else _found(path, name, chosen)
+
+
+def _found(path: Path, name: str, chosen: str) -> Path | None:
+    """Return the file of this name in the chosen folder or the folder of the SLEAP file, else the path in the file."""
+    folder = Path(chosen) if chosen else path.parent
+    file = folder / find_images(folder, [name])[name]
+    if file.is_file():
+        return file
     return Path(name) if not chosen and Path(name).is_file() else None
 
 
 def _frame(video: Any, source: Path, frame: int) -> NDArray[np.uint8]:
-    """Decode a frame of a video of sleap-io."""
+    """Decode a frame of a video of sleap-io. Only the file `source` is opened, and no address of another machine."""
     if not video.is_open:
-        video.open(None if isinstance(video.filename, list) else str(source))
+        video.open(str(source))
     pixels: NDArray[np.uint8] = video[frame]
     return pixels
+
+
+def _image(path: Path | None) -> NDArray[np.uint8]:
+    """Decode an image file, which belongs to a project that has videos, too."""
+    if path is None:
+        raise FileNotFoundError
+    with open_image(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def frame_file(name: str) -> str:

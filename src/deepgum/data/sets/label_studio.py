@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from deepgum.errors import InvalidDataError
 
 __all__ = ["LabelStudio", "LabelStudioAnnotations"]
 
+_HEAD = 4096
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")
 """Label Studio puts these characters before the name of a file that was uploaded."""
 
@@ -117,8 +119,9 @@ class LabelStudio(KeypointFile):
         """Return whether the path is a JSON file with a list that has regions of keypoints."""
         if path.suffix.lower() != ".json" or not path.is_file():
             return False
-        content = path.read_bytes()
-        return content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[" and b'"keypointlabels"' in content
+        with open(path, "rb") as file:
+            head = file.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip()
+            return head.startswith(b"[") and b'"keypointlabels"' in head + file.read()
 
     def read(self, path: Path, options: Mapping[str, Any]) -> Keypoints:
         """Read the labelled instances.

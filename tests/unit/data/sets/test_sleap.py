@@ -15,7 +15,7 @@ from deepgum.cli import main
 from deepgum.data.sets.registry import detect
 from deepgum.data.sets.request import Request
 from deepgum.data.sets.sleap import Sleap
-from deepgum.errors import InvalidDataError, MissingImagesError
+from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError
 
 sio = pytest.importorskip("sleap_io")
 h5py = pytest.importorskip("h5py")
@@ -121,6 +121,24 @@ def test_frames_of_a_video_become_images_and_a_video_elsewhere_is_named(
         SLEAP.pool(Request(tmp_path / "a.slp", image_size=16, colour=True, options=OPTIONS), 0)
     elsewhere = SLEAP.check_options({"images": str(tmp_path / "videos")})
     assert len(SLEAP.pool(Request(tmp_path / "a.slp", image_size=16, colour=True, options=elsewhere), 0)) == 3
+
+
+def test_a_project_may_have_image_files_and_embedded_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both become images of one folder; a frame without its file is missing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    points = truth()
+    embedded = sio.load_slp(str(project(tmp_path, "user", embed=True)))
+    video = sio.Video.from_filename(images(tmp_path / "others", 3))
+    for row in range(3):
+        instance = sio.Instance.from_numpy(points[row], skeleton=embedded.skeletons[0])
+        embedded.append(sio.LabeledFrame(video=video, frame_idx=row, instances=[instance]))
+    embedded.save(str(tmp_path / "mixed.slp"), embed=False, restore_original_videos=False, verbose=False)
+    (tmp_path / "others" / "001.png").unlink()
+    with pytest.warns(DeepGUMWarning, match="1 of the 43 images"):
+        pool = SLEAP.pool(
+            Request(tmp_path / "mixed.slp", image_size=16, colour=True, skip_missing=True, options=OPTIONS), 0
+        )
+    assert len(pool) == N + 2
 
 
 def test_labels_are_scored_with_the_predictions_of_the_same_or_another_file(tmp_path: Path) -> None:
