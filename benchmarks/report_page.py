@@ -114,9 +114,10 @@ def opened(chromium: str, file: Path, width: int, height: int, colours: str, par
 
 
 def shoot(page: Page, path: Path) -> None:
-    """Write a picture of what is seen of a page."""
+    """Write a picture of what is seen of a page, in 256 colours, which keep the small coloured marks."""
     page.wait_for_timeout(300)
-    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, optimize=True)
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    seen.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:

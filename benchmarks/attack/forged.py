@@ -17,7 +17,7 @@ from attack.mutations import HOSTILE, mutated_bytes, mutated_values
 from attack.outcome import ACCEPTED, REFUSED, Outcome, fault
 
 _READS = ["", "data", "decisions", "assets/review.js", "pictures/{audit}/small/0.jpg", "export/patch"]
-_WRITES = ["decisions", "undo", "redo"]
+_WRITES = ["decisions", "decisions/many", "undo", "redo"]
 _HEADERS: list[dict[str, str | None]] = [
     {"Host": "evil.example"}, {"Host": "127.0.0.1"}, {"Host": "evil.example:{port}"}, {"Host": "localhost:{port}"},
     {"Host": "[::1]:{port}"}, {"Host": "127.0.0.1:{port}."}, {"Host": None}, {"Host": "127.0.0.1:{port}, evil.example"},
@@ -123,8 +123,9 @@ class Forged:
         return self._send(f"{head}0\r\n\r\n{hidden}".encode()), f"ambiguous {length!r}", False
 
     def _damaged_message(self, chance: Random) -> tuple[int, str, bool]:
-        path = chance.choice(["decisions", "decisions", "undo", "redo"])
-        message: Any = self._decision() if path == "decisions" else {"audit": self._audit, "seq": 1, "key": "k"}
+        path = chance.choice(["decisions", "decisions", "decisions/many", "undo", "redo"])
+        turn = {"audit": self._audit, "seq": 1, "key": "k"}
+        message: Any = {"decisions": self._decision(), "decisions/many": self._many()}.get(path, turn)
         if chance.random() < 0.3:
             body = mutated_bytes(json.dumps(message).encode(), chance)
             words = f"{path} with bytes {body[:60]!r}"
@@ -150,6 +151,12 @@ class Forged:
 
     def _path(self, path: str) -> str:
         return f"/{self._address.token}/{path}".replace("{audit}", self._audit)
+
+    def _many(self) -> dict[str, Any]:
+        labels = [[row, 0, 0] for row in range(0, 40, 4)]
+        return {
+            "audit": self._audit, "labels": labels, "action": "keep", "suggested": False, "reason": "", "key": "k",
+        }  # fmt: skip
 
     def _decision(self, sample: str = "images/000.png") -> dict[str, Any]:
         return {

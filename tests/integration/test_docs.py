@@ -337,7 +337,7 @@ def test_the_scales_are_those_of_the_code(number, model, size, sgd):
             "width of fc6 and fc7": network.fc_width if network.name == "vgg16" else "none",
             "image size": "none, features" if size is None else getattr(scale, size),
             "frozen trunk kept as": network.cache_dtype if network.frozen else "none",
-            **{name.replace("_", " "): getattr(training, name) for name in options},
+            **{name.replace("_", " "): training.effective[name] for name in options},
         }
         assert {name: cells[place] for name, cells in shown.items()} == {n: str(v) for n, v in values.items()}
 

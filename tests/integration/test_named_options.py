@@ -15,7 +15,7 @@ import click
 from deepgum.cli import main
 from deepgum.experiments.audits.config import AuditSection
 from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, MethodConfig, ModelConfig
-from deepgum.training import SGDOptions
+from deepgum.training import METHODS, SGDOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src/deepgum").rglob("*.py"))
@@ -26,6 +26,8 @@ SECTIONS: dict[str, Any] = {
 }  # fmt: skip
 # Options of other programs, which the messages tell how to start.
 OTHERS: set[str] = set()
+FILES = {"toml", "yaml", "csv", "json"}
+"""Endings of files, such as data.yaml, which are no keys."""
 CSS = {"--ink", "--soft", "--line", "--given", "--predicted"}
 """Variables of the style sheets."""
 
@@ -61,7 +63,7 @@ def unknown_keys(text: str) -> list[str]:
         r"(?<![\w./`'])\b(data|model|method|corruption|training|audit)\.([a-z_]+)\b(?![.(\w])", text
     ):
         known = {each.name for each in fields(SECTIONS[section])}
-        if key not in (*known, "toml", "options"):
+        if key not in known and key not in FILES:
             wrong.append(f"{section}.{key}")
     return wrong
 
@@ -107,6 +109,14 @@ def test_the_keys_that_messages_and_help_name_exist() -> None:
             if " " in text and unknown_keys(text):
                 wrong[f"{source.relative_to(ROOT)}:{line}"] = unknown_keys(text)
     assert not wrong
+
+
+def test_the_methods_that_messages_and_help_name_exist() -> None:
+    named = {
+        value for source in SOURCES for _, text in texts(source) for value in re.findall(r"method\.name=([\w-]+)", text)
+    }
+    assert named
+    assert named <= set(METHODS)
 
 
 def test_a_key_that_does_not_exist_is_found() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deepgum.data.swap_pairs import Swap, swap_pairs_of
 from deepgum.data.target_names import are_landmarks, check_target_names, default_groups, group_names
+from deepgum.data.visibility import check_pairs
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.periods import wrapped
@@ -84,9 +85,12 @@ class Targets:
         Raises
         ------
         InvalidDataError, InvalidParameterError
-            If names are repeated, or groups, periods or pairs do not fit the targets.
+            If names are repeated, if groups, periods or pairs do not fit the targets, or if the names of landmarks show
+            that they are no pairs of x and y.
         """
         check_target_names(names, groups)
+        if isinstance(groups, str) and groups == "landmark":
+            check_pairs(names)
         groups = default_groups(names) if groups is None else groups
         landmarks = are_landmarks(names, groups)
         if isinstance(swap_pairs, str) and not landmarks:

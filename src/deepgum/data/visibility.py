@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepgum.data.columns import Columns
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["LABELLED", "check_pairs", "says_labelled", "visibility_columns", "zero_rows"]
+__all__ = ["LABELLED", "check_pairs", "check_third_columns", "says_labelled", "visibility_columns", "zero_rows"]
 
 LABELLED = ("v", "vis", "visible", "visibility")
 """Words of columns in which 0 means that the landmark has no label."""
@@ -105,6 +108,40 @@ def _is_zero(cell: Any) -> bool:
         return cell is not None and float(cell) == 0
     except (TypeError, ValueError):
         return False
+
+
+def check_third_columns(target_names: Sequence[str], labels: NDArray[np.float64]) -> None:
+    """Refuse landmarks of which every third column seems to be a visibility, although its name does not tell it.
+
+    Parameters
+    ----------
+    target_names : sequence of str, length d
+    labels : array (n, d)
+        NaN for missing labels.
+
+    Raises
+    ------
+    InvalidDataError
+        If d is a multiple of 3, every third column has only the numbers 0, 1 and 2, or only numbers from 0 to 1, and
+        the other columns have larger numbers.
+
+    Examples
+    --------
+    >>> check_third_columns(["a", "b", "c", "d"], np.array([[20.0, 30.0, 2.0, 40.0]]))
+    """
+    if len(target_names) % 3:
+        return
+    thirds = labels[:, 2::3]
+    known, others = thirds[~np.isnan(thirds)], np.delete(labels, np.s_[2::3], axis=1)
+    if not known.size or np.isnan(others).all() or not np.nanmedian(others) > 4:
+        return
+    if np.isin(known, (0, 1, 2)).all() or (known.min() >= 0 and known.max() <= 1):
+        names = listing(list(target_names)[2::3])
+        raise InvalidDataError(
+            f"With landmarks, the targets should be pairs of an x and a y. Every third target ({names}) holds only "
+            f"numbers from {known.min():g} to {known.max():g}, as visibilities do. Leave these columns out, or rename "
+            "the columns to x, y and visibility of each landmark."
+        )
 
 
 def _partners(names: Sequence[str]) -> Mapping[str, str]:

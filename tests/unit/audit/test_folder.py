@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import COLUMNS, ScoredLabels
+from deepgum.data.image_reading import ImageReading
 from deepgum.errors import InvalidDataError
 
 
@@ -67,3 +69,15 @@ def test_a_repeated_id_is_named():
     one = np.zeros((2, 1))
     with pytest.raises(InvalidDataError, match=r"should be unique\. Found more than once: a"):
         ScoredLabels(("a", "a"), ("y",), ("y",), ((0,),), one, one, one, one, one, one)
+
+
+def test_an_audit_folder_keeps_the_reading_of_its_pictures(audited: AuditFolder) -> None:
+    summary, labels, pictures = audited.summary(), audited.labels(), audited.pictures()
+    assert pictures is not None
+    assert pictures.reading == ImageReading()  # the default
+    reading = ImageReading(apply_orientation=True, ranges={"16 bits": (0.0, 4095.0)})
+    audited.write(summary, labels, replace(pictures, reading=reading))
+    again = audited.pictures()
+    assert again is not None
+    assert again.reading.apply_orientation
+    assert {kind: tuple(ends) for kind, ends in again.reading.ranges.items()} == {"16 bits": (0.0, 4095.0)}

@@ -118,6 +118,20 @@ def test_a_third_column_of_another_name_is_refused(table: Path) -> None:
         load(table, ["x1", "y1", "s1", "x2", "y2", "s2"])
 
 
+@pytest.mark.parametrize("third", [SEEN, SEEN / 2, SEEN > 0])
+def test_a_third_column_without_a_name_is_found_by_its_numbers(table: Path, third: np.ndarray) -> None:
+    frame = pd.read_csv(table)
+    frame[["v1", "v2"]] = third.astype(float)
+    frame.columns = ["file", *map(str, range(6))]
+    frame.to_csv(table, index=False)
+    with pytest.raises(InvalidDataError, match=r"Every third target .2, 5. holds only numbers from 0 to"):
+        load(table, ["0-5"])
+    load(table, ["0", "1", "3", "4"])
+    frame["2"] = 17.0  # a third point, not a visibility
+    frame.to_csv(table, index=False)
+    load(table, ["0-5"])
+
+
 def test_a_range_over_blocks_of_x_and_y_is_put_in_order(tmp_path: Path) -> None:
     Image.new("L", (SIDE, SIDE)).save(tmp_path / "a.png")
     (tmp_path / "t.csv").write_text("file,x1,x2,y1,y2\na.png,4,8,12,16\n")
@@ -184,6 +198,16 @@ def test_visibilities_of_one_side_or_of_both_are_no_targets(tmp_path: Path, side
     for patterns in ({}, {"pred": ["pred_*"], "target": ["gt_*"]}):
         scored = score_table(tmp_path / "t.csv", **patterns)
         assert [pair.name for pair in scored.pairs] == names
+
+
+def test_landmarks_of_a_score_are_pairs(tmp_path: Path) -> None:
+    frame = faces().rename(columns={"v1": "s1", "v2": "s2"})
+    frame["s1_hat"] = frame["s2_hat"] = 1.0
+    wanted = ["x1", "y1", "s1", "x2", "y2", "s2"]
+    predicted = [f"{name}_hat" for name in wanted]
+    frame[[*wanted, *predicted]].to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InvalidDataError, match="pairs of an x and a y"):
+        score_table(tmp_path / "t.csv", pred=predicted, target=wanted, groups="landmark")
 
 
 def test_a_target_that_is_called_score_stays_a_target(tmp_path: Path) -> None:

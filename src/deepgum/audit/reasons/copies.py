@@ -28,7 +28,7 @@ class Copy(Reason):
     """
 
     name = "copy"
-    words = "the same sample has another label elsewhere"
+    words = "a sample with the same content has another label"
     rank = 10
 
     def find(self, case: Case) -> Iterator[Finding]:

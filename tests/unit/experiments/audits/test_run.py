@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -86,12 +87,18 @@ def names(folder):
 def test_an_audit_writes_what_it_found_and_is_not_made_twice(table, tmp_path, fits):
     wanted, out = config(table), tmp_path / "run"
     folder = run_audit(wanted, out)
-    assert names(out) == ["audit.toml", "content.parquet", "scores.parquet", "summary.json"]
+    assert names(out) == ["audit.toml", "content.parquet", "features.parquet", "scores.parquet", "summary.json"]
     assert read_recorded(folder.config_file) == wanted == read_audit(out / "audit.toml")
     labels, summary = folder.labels(), folder.summary()
     assert labels.ids == tuple(f"r{row}" for row in range(N) if not is_test(row))
     assert summary.fits == fits["fits"] == sum(each.fits for each in summary.history)
     assert (summary.samples, summary.folds, summary.backbone) == (96, 2, "mlp")
+    features = folder.features()
+    assert features.names == ("area", "floor")
+    assert set(features.ids) == {labels.ids[row] for row in labels.flags.any(axis=1).nonzero()[0]}
+    read = {row["id"]: row for row in csv.DictReader(table.read_text().splitlines())}
+    for name, columns, values in zip(features.ids, features.columns, features.values, strict=True):
+        assert [read[name][features.names[column]].strip() for column in columns] == list(values)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     run_audit(wanted, out)
     assert fits["fits"] == summary.fits
@@ -122,7 +129,7 @@ def test_an_audit_that_was_stopped_goes_on_and_ends_with_the_same_scores(table, 
     with pytest.raises(KeyboardInterrupt):
         run_audit(config(table), tmp_path / "run")
     assert not (tmp_path / "run" / "summary.json").exists()
-    assert len(list((tmp_path / "run" / "fits").iterdir())) == stop
+    assert len(list((tmp_path / "run" / "fits").glob("*.fit"))) == stop
     fits["stop"] = None
     again = run_audit(config(table), tmp_path / "run")
     assert fits["fits"] == needed
