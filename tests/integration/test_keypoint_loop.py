@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.formats import export_decisions
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.data.sets.registry import get_dataset
+from deepgum.data.sets.request import Request
 from deepgum.experiments.audits.config import config_of
 from deepgum.experiments.audits.run import run_audit
 from deepgum.report.page.thumbnails import PictureViewer
@@ -110,3 +112,24 @@ def test_corrections_of_an_audit_come_back_into_the_file(tmp_path: Path) -> None
     assert export["categories"][0]["skeleton"] == [[1, 2], [2, 3]]
     names = {image["id"]: image["file_name"] for image in export["images"]}
     assert [names[each["image_id"]] for each in export["annotations"]] == [name.split("#")[0] for name in labels.ids]
+
+
+def test_the_format_in_the_documentation_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "keypoints.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text[text.index("## A format of your own") :], flags=re.DOTALL)
+    assert code is not None
+    (tmp_path / "my_points_of_the_docs.py").write_text(code[1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    form = get_dataset("my_points_of_the_docs:PointLines")
+    lines = [f"{row}.png {row + 1} 2 {row + 9} 4" for row in range(12)]
+    for row in range(12):
+        Image.new("L", (30, 20), row).save(tmp_path / f"{row}.png")
+    (tmp_path / "eyes.txt").write_text("\n".join(lines) + "\n")
+    options = form.check_options({})
+    pool = form.pool(Request(Path("eyes.txt"), image_size=16, cache_dir=tmp_path / "cache", options=options), 0)
+    assert pool.data.target_names == ("left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y")
+    assert pool.data.mirror is not None
+    labels = form.labels(Path("eyes.txt"), options)
+    labels.write({"3.png": np.array([7.5, 2, np.nan, np.nan])}, Path("new.txt"))
+    lines[3] = "3.png 7.5 2.0 nan nan"
+    assert Path("new.txt").read_text().replace("7.5 2 ", "7.5 2.0 ") == "\n".join(lines) + "\n"

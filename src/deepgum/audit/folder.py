@@ -23,6 +23,7 @@ from deepgum.errors import InvalidDataError
 from deepgum.plugins import check_trusted, code_named
 from deepgum.storage.decoding import decoding, json_object, read_json, read_toml
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.id_column import id_texts
 from deepgum.storage.nested import build
 
 __all__ = ["AuditFolder"]
@@ -173,8 +174,8 @@ class AuditFolder:
         with decoding(self.pictures_file, "the pictures of an audit"):
             table = pq.read_table(self.pictures_file)
             ids, names = (table.column(name).to_pylist() for name in ("id", "image"))
-            scored = pq.read_table(self.scores_file, columns=["id"]).column("id").to_pylist()
-            if ids != list(dict.fromkeys(scored)):
+            scored = pq.read_table(self.scores_file, columns=["id"]).column("id")
+            if ids != list(dict.fromkeys(id_texts(scored))):
                 raise ValueError("it should list the samples of scores.parquet, in the same order")
             if not all(isinstance(name, str) for name in names):
                 raise ValueError("the names of its images should be text")

@@ -19,6 +19,7 @@ from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
 from deepgum.storage.decoding import decoding, json_object
+from deepgum.storage.id_column import id_array, id_texts
 from deepgum.storage.nested import build
 from deepgum.storage.table_file import is_csv, write_table
 
@@ -66,6 +67,8 @@ class ScoredLabels:
         A sentence that explains each flag.
     periods : tuple of float, length d, optional
         Period of each label, for example 360 for degrees; 0 for a label without a period.
+    whole_ids : bool
+        Whether the ids are whole numbers of the user, which a Parquet file keeps as such.
 
     Raises
     ------
@@ -99,6 +102,7 @@ class ScoredLabels:
     kinds: Mapping[Place, str] = field(default_factory=dict)
     why: Mapping[Place, str] = field(default_factory=dict)
     periods: tuple[float, ...] | None = None
+    whole_ids: bool = False
 
     def __post_init__(self) -> None:
         n, d, g = len(self.ids), len(self.target_names), len(self.group_names)
@@ -187,7 +191,7 @@ class ScoredLabels:
 
         return pa.table(
             {
-                "id": pa.array(np.repeat(np.array(self.ids, dtype=object), g), pa.string()),
+                "id": id_array(np.repeat(np.array(self.ids, dtype=object), g), self.whole_ids),
                 "group": pa.array(list(self.group_names) * n, pa.string()),
                 "responsibility": numbers(self.responsibilities),
                 "residual_norm": numbers(self.residual_norms),
@@ -228,6 +232,7 @@ class ScoredLabels:
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
             columns = {name: table.column(name).to_pylist() for name in COLUMNS}
+            columns["id"] = id_texts(table.column("id"))
             reasons = [text for name in ("error_kind", "why") for text in columns[name] if text is not None]
             if not all(isinstance(text, str) for text in (*columns["id"], *reasons)):
                 raise ValueError("its ids and reasons should be text")
@@ -261,6 +266,7 @@ class ScoredLabels:
                 kinds={p: v for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
                 why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
                 periods=about.periods,
+                whole_ids=pa.types.is_integer(table.schema.field("id").type),
             )
 
 

@@ -10,13 +10,16 @@ import click
 
 from deepgum.cli.common import (
     APPLY_ORIENTATION,
+    DECIMAL,
     FOLDER,
     INLIERS,
+    MISSING,
     NAMES,
     PAIRS,
     PATH,
     PERIODS,
     SWAP,
+    THOUSANDS,
     THREADS,
     UNITS,
     VERIFY,
@@ -69,6 +72,9 @@ _COLUMNS = (
     "box",
     "images",
     "category",
+    "missing",
+    "decimal",
+    "thousands",
 )
 
 
@@ -88,7 +94,7 @@ _SECTIONS = {
         "root",
     ),
     "Other data": ("dataset", "images", "category", "part", "apply_orientation", "image_size"),
-    "What a label means": ("groups", "periods", "unit"),
+    "What a label means": ("groups", "periods", "unit", "missing", "decimal", "thousands"),
     "Networks and rounds": ("backbone", "weights", "frozen", "folds", "rounds", "epochs", "learning_rate", "seed"),
     "Judgement, and a test of it": ("inliers", "reasons", "noise", "rate"),
     "Output and machine": ("out", "device", "threads", "verify"),
@@ -167,6 +173,9 @@ _SECTIONS = {
     help="Period of a label: yaw=360; repeatable.",
 )
 @click.option("--unit", metavar="TEXT", help="Unit of the labels in texts: years.  [default: px for landmarks]")
+@MISSING
+@DECIMAL
+@THOUSANDS
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
 )

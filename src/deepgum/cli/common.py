@@ -205,6 +205,17 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 PERIODS, PAIRS = _periods, _pairs
 
 
+MISSING = click.option(
+    "--missing",
+    multiple=True,
+    metavar="VALUE",
+    help="A number or word that marks a missing label (-9999, '?'), or a point for landmarks (0,0); repeatable. Empty "
+    "cells, NA, null, None, #N/A and the like always do.",
+)
+DECIMAL = click.option("--decimal", metavar="SIGN", help="Decimal separator of numbers in text, . or ,  [default: .]")
+THOUSANDS = click.option("--thousands", metavar="SIGN", help="Separator of thousands of numbers in text.")
+
+
 def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a hidden option `old`, which existed in version 0.1.0. If a user gives this option, the error names the
     option `new`.

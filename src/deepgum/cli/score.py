@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, SWAP, THREADS, UNITS, session
+from deepgum.cli.common import (
+    DECIMAL,
+    INLIERS,
+    MISSING,
+    PAIRS,
+    PATH,
+    PERIODS,
+    SWAP,
+    THOUSANDS,
+    THREADS,
+    UNITS,
+    session,
+)
 from deepgum.cli.sections import SectionedCommand
 
 __all__ = ["score"]
@@ -16,7 +28,7 @@ __all__ = ["score"]
 _SECTIONS = {
     "Columns of a table": ("pred", "target", "id", "image", "runs"),
     "Keypoint files": ("images", "category"),
-    "What a label means": ("groups", "swap", "period", "unit"),
+    "What a label means": ("groups", "swap", "period", "unit", "missing", "decimal", "thousands"),
     "Judgement": ("inliers", "reasons"),
     "Output and machine": ("out", "threads"),
 }
@@ -53,6 +65,9 @@ _SECTIONS = {
 )
 @click.option("--swap", metavar="PAIRS", callback=PAIRS, help=SWAP)
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
+@MISSING
+@DECIMAL
+@THOUSANDS
 @click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
 @click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
@@ -78,6 +93,9 @@ def score(
     period: dict[str, float],
     swap: str | tuple[tuple[int, int], ...],
     unit: str,
+    missing: tuple[str, ...],
+    decimal: str | None,
+    thousands: str | None,
     images: str | None,
     category: str | None,
     inliers: str,
@@ -133,6 +151,7 @@ def score(
             check_file(out, inputs=[table, *filter(None, [predictions]), *own_files_near(out)])
         columns: dict[str, Any] = {"pred": pred, "target": target, "groups": groups, "id": id, "image": image}
         columns |= {"runs": runs, "periods": period, "unit": unit}
+        columns |= {"missing": missing, "decimal": decimal, "thousands": thousands}
         options = {"images": images, "category": category}
         scored = score_file(
             table,

@@ -16,6 +16,8 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.errors import InvalidDataError, listing
+from deepgum.missing import with_nan
+from deepgum.storage.id_column import are_whole
 
 __all__ = ["RegressionData", "take_rows"]
 
@@ -59,6 +61,8 @@ class RegressionData:
         The columns of features, if some have categories or gaps (NaN); see `deepgum.data.feature_encoding`.
     skeleton : tuple of (int, int)
         Pairs of landmarks that a line connects in pictures.
+    whole_ids : bool
+        Whether the ids are whole numbers of the user, which Parquet files keep as such.
 
     Raises
     ------
@@ -91,6 +95,7 @@ class RegressionData:
     pictures: Pictures | None = None
     encoding: FeatureEncoding | None = None
     skeleton: tuple[tuple[int, int], ...] = ()
+    whole_ids: bool = False
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -140,6 +145,7 @@ class RegressionData:
             mirror=mirror,
             mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
+            whole_ids=ids is not None and are_whole(ids),
             encoding=encoding,
         )
         # Checked only here: the arrays may be large and on disk, and a check of every subset would read them again.
@@ -198,7 +204,11 @@ class RegressionData:
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
-    """Convert a list, a series or a data frame to a float64 array. Return an array or a tensor unchanged."""
+    """Convert a list, a series or a data frame to a float64 array. Return an array or a tensor unchanged.
+
+    In a masked array, the masked values become NaN.
+    """
+    values = with_nan(values)
     if isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype != object):
         return values
     try:

@@ -17,6 +17,7 @@ from deepgum.checks import check_count, check_fraction
 from deepgum.data import RegressionData, split_validation
 from deepgum.errors import InvalidDataError
 from deepgum.estimator.readable import dense, explained
+from deepgum.missing import with_nan
 from deepgum.training import DeepGUMOptions
 
 __all__ = [
@@ -44,7 +45,7 @@ def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
     InvalidDataError
         If columns of X are texts or have gaps; the message names them.
     """
-    X = dense(X)
+    X = dense(with_nan(X))
     with explained(X):
         return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
 
@@ -60,7 +61,7 @@ def as_inputs_and_labels(
         If the checks of scikit-learn refuse X or y, or `fit` gets a single row.
     """
     rules = _rules(estimator) | {"ensure_min_samples": 2 if fitting else 1}
-    X = dense(X)
+    X, y = dense(with_nan(X)), with_nan(y)
     with explained(X):
         inputs, labels = validate_data(estimator, X, y, reset=fitting, validate_separately=(rules, _LABELS))
     check_consistent_length(inputs, labels)
@@ -83,7 +84,7 @@ def as_float32(X: NDArray[Any]) -> NDArray[Any]:
 
 def as_labels(y: ArrayLike) -> NDArray[np.float64]:
     """Return y as float64 without a change of its shape; NaN marks missing labels."""
-    return np.asarray(check_array(y, **_LABELS, input_name="y"))
+    return np.asarray(check_array(with_nan(y), **_LABELS, input_name="y"))
 
 
 def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepgum.errors import InvalidDataError, listing
+from deepgum.missing import with_nan
 
 __all__ = ["Array", "ArrayT", "as_residuals", "as_responsibilities", "as_rows", "as_weights", "like"]
 
@@ -97,7 +98,7 @@ def _as_tensor(name: str, values: Array, kinds: Sequence[str] = _REAL) -> Tensor
     """Return an array, a tensor or a list as a tensor, or raise an error if its type is not among `kinds`."""
     if not isinstance(values, Tensor):
         try:
-            values = np.asarray(values)
+            values = np.asarray(with_nan(values))
         except ValueError as error:
             raise InvalidDataError(f"`{name}` should be an array of real numbers. {error}.") from error
     found = str(values.dtype).removeprefix("torch.")

@@ -33,7 +33,16 @@ RENAMED: Mapping[str, Mapping[str, str]] = MappingProxyType({"table": {"group": 
 """Data set -> (option name of version 0.1.0 -> current name)."""
 
 ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"table": {"apply_orientation": False, "coordinates": "", "box": []}}
+    {
+        "table": {
+            "apply_orientation": False,
+            "coordinates": "",
+            "box": [],
+            "missing": [],
+            "decimal": ".",
+            "thousands": "",
+        }
+    }
 )
 """Data set -> (option that version 0.1.0 did not have -> its default, with which results are as in version 0.1.0)."""
 
@@ -46,7 +55,8 @@ def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
     Examples
     --------
     >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
-    {'apply_orientation': False, 'coordinates': '', 'box': [], 'targets': ['age'], 'keep_together': 'person'}
+    {'apply_orientation': False, 'coordinates': '', 'box': [], 'missing': [], 'decimal': '.', 'thousands': '',
+    'targets': ['age'], 'keep_together': 'person'}
     """
     current = RENAMED.get(dataset, {})
     named = {current.get(name, name): value for name, value in options.items()}

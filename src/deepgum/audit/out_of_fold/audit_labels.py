@@ -18,7 +18,7 @@ from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import all_reasons
-from deepgum.audit.scoring.arrays import as_named_array, check_same_index, row_names
+from deepgum.audit.scoring.arrays import as_named_array, check_same_index, names_are_whole, row_names
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.score import Scored
 from deepgum.audit.scoring.survey import check_samples
@@ -26,6 +26,7 @@ from deepgum.audit.scoring.tally import Provenance
 from deepgum.audit.summary import DataSource, Round
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
+from deepgum.data.cell_format import MissingMarks
 from deepgum.data.splits import join_copies
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.label_scale import LabelScale
@@ -46,6 +47,7 @@ def audit_labels(
     keep_together: Sequence[object] | None = None,
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
+    missing: Any = (),
     n_folds: int = 3,
     most_rounds: int = 4,
     inliers: Inliers = AUTO,
@@ -78,7 +80,7 @@ def audit_labels(
         One value per row. Rows with the same value are a run: they stay in one fold, and may be wrong together, for
         example all rows of one day, sensor or annotator. The summary then counts the flags of each run. Rows with the
         same features stay in one fold, unless most rows have the same features as another row with another label.
-    periods, unit, inliers, reasons : see `score_labels`
+    periods, unit, missing, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
         Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
     random_state : int
@@ -125,7 +127,7 @@ def audit_labels(
     check_count("random_state", random_state, least=0)
     candidates(inliers)
     rules = all_reasons(reasons)
-    features, given = Features(X), as_named_array("y", y)
+    features, given = Features(X), as_named_array("y", y, MissingMarks.of(missing))
     n = len(given.values)
     if len(features) != n:
         raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features)}.")
@@ -190,7 +192,16 @@ def audit_labels(
         scale=scale,
         conflicts=rare_conflicts(conflicting, n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, given.values, units, crossfit, runs=runs, untaught=aside)
+    predictions = OutOfFoldPredictions(
+        targets,
+        row_ids,
+        given.values,
+        units,
+        crossfit,
+        runs=runs,
+        untaught=aside,
+        whole_ids=names_are_whole(ids, y, X),
+    )
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 

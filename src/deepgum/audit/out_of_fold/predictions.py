@@ -48,6 +48,8 @@ class OutOfFoldPredictions:
         The runs of the samples.
     untaught : Aside or None
         What was set aside before the training.
+    whole_ids : bool
+        See `ScoredLabels`.
     """
 
     targets: Targets
@@ -59,6 +61,7 @@ class OutOfFoldPredictions:
     unit: float = 1.0
     runs: Runs | None = None
     untaught: Aside | None = None
+    whole_ids: bool = False
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -109,5 +112,6 @@ class OutOfFoldPredictions:
                 spread=None if np.isnan(crossfit.spread).all() else crossfit.spread * group_factor,
                 evidence=self.evidence,
                 runs=self.runs,
+                whole_ids=self.whole_ids,
             ),
         )

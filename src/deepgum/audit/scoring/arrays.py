@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepgum.data.cell_format import MissingMarks
 from deepgum.errors import InvalidDataError, listing
+from deepgum.missing import with_nan
+from deepgum.storage.id_column import are_whole
 
-__all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows", "row_names"]
+__all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows", "names_are_whole", "row_names"]
 
 
 class NamedArray(NamedTuple):
@@ -22,8 +25,10 @@ class NamedArray(NamedTuple):
     rows: tuple[str, ...] | None
 
 
-def as_named_array(parameter: str, values: Any) -> NamedArray:
+def as_named_array(parameter: str, values: Any, marks: MissingMarks | None = None) -> NamedArray:
     """Convert an array, tensor, list, series or frame to numbers (n, d). An input (n,) becomes one column.
+
+    Masked values, `pandas.NA` and `NaT` are missing, and so are the values that `marks` names.
 
     Raises
     ------
@@ -39,20 +44,23 @@ def as_named_array(parameter: str, values: Any) -> NamedArray:
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
+    words = frozenset() if marks is None else marks.words
     index = getattr(values, "index", None)
     rows = None if index is None or callable(index) else tuple(map(str, index))  # a list has a method `index`
     if hasattr(values, "columns") and hasattr(values, "to_numpy"):
         names = tuple(map(str, values.columns))
         if len(set(names)) < len(names):
             raise InvalidDataError(f"`{parameter}` should have each column once. Found {listing(names, most=20)}.")
-        columns = [_numbers(parameter, values[name], f" in column {name!r}") for name in values.columns]
-        return NamedArray(np.stack(columns, axis=1) if columns else np.empty((len(values), 0)), names, rows)
+        columns = [_numbers(parameter, values[name], f" in column {name!r}", words) for name in values.columns]
+        numbers = np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
+        return NamedArray(numbers if marks is None else marks.removed(numbers), names, rows)
     name = getattr(values, "name", None)
-    numbers = _numbers(parameter, values, "")
+    numbers = _numbers(parameter, values, "", words)
     if numbers.ndim == 1:
         numbers = numbers[:, None]
     if numbers.ndim != 2:
         raise InvalidDataError(f"`{parameter}` should have shape (n, d) or (n,). Found shape {numbers.shape}.")
+    numbers = numbers if marks is None else marks.removed(numbers)
     return NamedArray(numbers, (str(name),) if name is not None and hasattr(values, "to_numpy") else None, rows)
 
 
@@ -100,6 +108,15 @@ def check_same_index(first: str, one: Indexed, second: str, other: Indexed) -> N
         )
 
 
+def names_are_whole(ids: Sequence[object] | None, *tables: Any) -> bool:
+    """Return whether the names of rows, see `row_names`, are whole numbers of the user: of `ids` or of an index."""
+    if ids is None:
+        indices = [getattr(table, "index", None) for table in tables]
+        found = next((index for index in indices if index is not None and not callable(index)), None)
+        return found is not None and len(set(found)) == len(found) and are_whole(found)
+    return are_whole(ids)
+
+
 def row_names(n: int, ids: Sequence[object] | None, *tables: Indexed) -> tuple[str, ...]:
     """Return names for n rows: `ids` if not None, else the first index of the `tables` if unique, else numbers from 0.
 
@@ -121,11 +138,16 @@ def row_names(n: int, ids: Sequence[object] | None, *tables: Indexed) -> tuple[s
     return index if len(set(index)) == n else tuple(map(str, range(n)))
 
 
-def _numbers(parameter: str, values: Any, where: str) -> NDArray[np.float64]:
+def _numbers(parameter: str, values: Any, where: str, words: Collection[str] = ()) -> NDArray[np.float64]:
     try:
         if getattr(getattr(values, "dtype", None), "kind", "O") in "cmM":
             raise TypeError(str(values.dtype))  # NumPy would convert complex numbers and dates silently
-        return np.array(values, dtype=np.float64)
+        known = with_nan(values)
+        if words:
+            cells = np.array(known, dtype=object)
+            marked = [isinstance(cell, str) and cell.strip().lower() in words for cell in cells.flat]
+            known = np.where(np.reshape(marked, cells.shape), np.nan, cells) if any(marked) else known
+        return np.array(known, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         found = next((f"{cell!r} in row {row}" for row, cell in _cells(values) if not _is_number(cell)), str(error))
         raise InvalidDataError(

@@ -9,9 +9,14 @@ import numpy as np
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Digests", "check_ids"]
+__all__ = ["Digests", "check_ids", "digest"]
 
 _BYTES = 16
+
+
+def digest(name: str) -> bytes:
+    """Return the digest of a name."""
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()
 
 
 class Digests:
@@ -31,9 +36,11 @@ class Digests:
 
     def add(self, names: Iterable[str]) -> None:
         """Append the digests of names."""
-        self._digests += b"".join(
-            blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest() for name in names
-        )
+        self._digests += b"".join(map(digest, names))
+
+    def values_at(self, positions: Iterable[int]) -> frozenset[bytes]:
+        """Return the different digests at these positions."""
+        return frozenset(bytes(self._digests[_BYTES * place : _BYTES * (place + 1)]) for place in positions)
 
     def repeated(self) -> list[int]:
         """Return the positions of names that already occurred at an earlier position."""

@@ -64,6 +64,8 @@ class Batch:
     evidence : Evidence
     runs : Runs or None
         The runs of the samples; see `deepgum.posteriors.runs`. Only a batch with all samples may have runs.
+    whole_ids : bool
+        See `ScoredLabels`.
     """
 
     ids: Sequence[str]
@@ -74,6 +76,7 @@ class Batch:
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
     runs: Runs | None = None
+    whole_ids: bool = False
 
     def without(self, aside: Aside) -> Batch:
         """Return the batch with a comparison in which the labels that are set aside are missing."""
@@ -297,6 +300,7 @@ def _scored(
         uncertainty=nothing,
         spread=batch.spread,
         periods=targets.periods,
+        whole_ids=batch.whole_ids,
     )
 
 

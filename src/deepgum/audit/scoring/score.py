@@ -10,12 +10,13 @@ from typing import Any
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import all_reasons
-from deepgum.audit.scoring.arrays import as_named_array, check_same_rows, row_names
+from deepgum.audit.scoring.arrays import as_named_array, check_same_rows, names_are_whole, row_names
 from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
+from deepgum.data.cell_format import MissingMarks
 from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import Groups
@@ -63,6 +64,7 @@ def score_labels(
     target_names: Sequence[str] | None = None,
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
+    missing: Any = (),
     swap_pairs: Swap = (),
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -96,6 +98,9 @@ def score_labels(
         Periods of periodic labels: ``{"yaw": 360}``.
     unit : str
         Unit of the labels, for messages and reports: "px", "years".
+    missing : number, word, pair of numbers, or list of them
+        Values that mark a missing label, in addition to NaN, None, null and masked values: -9999, or for landmarks the
+        point (0, 0) in a list: ``[(0, 0)]``.
     swap_pairs : sequence of (int, int) or str
         Pairs of left and right landmarks. The first landmark has the number 0. "auto" stands for the pairs whose names
         differ in left and right, "300w-68" and "coco-17" for the pairs of these schemes.
@@ -139,7 +144,8 @@ def score_labels(
     begun = time.perf_counter()
     candidates(inliers)
     rules = all_reasons(reasons)
-    predicted, given = as_named_array("predictions", predictions), as_named_array("targets", targets)
+    marks = MissingMarks.of(missing)
+    predicted, given = as_named_array("predictions", predictions), as_named_array("targets", targets, marks)
     check_same_rows(predicted, given)
     n, d = given.values.shape
     names = tuple(map(str, target_names)) if target_names is not None else given.names or predicted.names
@@ -158,6 +164,7 @@ def score_labels(
         predicted.values,
         described.comparison(given.values, predicted.values),
         runs=None if runs is None else Runs.of(runs),
+        whole_ids=names_are_whole(ids, targets),
     )
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(

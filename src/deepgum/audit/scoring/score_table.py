@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
+from deepgum.data.cell_format import CellFormat, MissingMarks
 from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
@@ -81,6 +83,9 @@ def score_table(
     periods: Mapping[str, float] | None = None,
     swap_pairs: Swap = (),
     unit: str = "",
+    missing: Any = (),
+    decimal: str = ".",
+    thousands: str = "",
     out: Path | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -113,6 +118,11 @@ def score_table(
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
+    missing : number, str, pair of numbers, or list of them
+        What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
+        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+    decimal, thousands : str
+        The decimal separator and the separator of thousands of numbers in text.
     out : Path, optional
         File for the scores, with one row per sample and group, in the order of the table. The format is CSV if the name
         ends in .csv, otherwise Parquet. An existing file is replaced, unless it is the table itself.
@@ -154,7 +164,8 @@ def score_table(
     rules = all_reasons(reasons)
     if out is not None:
         check_file(out, suffixes=(), inputs=[path])
-    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs)
+    form = CellFormat(MissingMarks.of(missing), decimal, thousands)
+    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs, form=form)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = _source(layout, targets)
     provenance = Provenance(data, seed, begun, notices=layout.notices)
@@ -241,6 +252,7 @@ class _BatchBuilder:
             comparison,
             evidence=Evidence(sizes=sizes),
             runs=None if rows.runs is None else Runs.of(rows.runs),
+            whole_ids=self.ids.whole,
         )
 
 
@@ -301,6 +313,7 @@ def _source(layout: Layout, targets: Targets) -> DataSource:
         "image": layout.image,
         "landmarks": targets.landmarks if layout.image is not None else None,
         "swap_pairs": [list(pair) for pair in targets.swap_pairs] or None,
+        **layout.form.options,
     }
     return DataSource(
         name="table",

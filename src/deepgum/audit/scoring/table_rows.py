@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.scoring.ids import Digests
+from deepgum.audit.scoring.ids import Digests, digest
 from deepgum.audit.scoring.pairs import Pair, find_pairs
+from deepgum.data.cell_format import CellFormat
 from deepgum.data.columns import Columns, column_batches, column_names
 from deepgum.data.target_names import landmark_order
 from deepgum.data.visibility import says_labelled, visibility_columns, zero_rows
@@ -38,6 +39,8 @@ class Layout:
         Column of ids, column of image files and column of runs; None if there is no such column.
     visibilities : mapping of str to tuple of int
         Columns in which 0 means that a landmark has no label, each with the positions of its x and y in `pairs`.
+    form : CellFormat
+        How cells are read as numbers, and what marks a missing label.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class Layout:
     image: str | None
     runs: str | None = None
     visibilities: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    form: CellFormat = field(default_factory=CellFormat)
 
     @classmethod
     def of(
@@ -68,6 +72,7 @@ class Layout:
         id: str | None = None,
         image: str | None = None,
         runs: str | None = None,
+        form: CellFormat | None = None,
     ) -> Layout:
         """Find the layout of a table from the names of its columns; see `find_pairs` for `pred` and `target`.
 
@@ -95,7 +100,7 @@ class Layout:
             for name, (x, y) in visibility_columns(columns).items()
             if says_labelled(name) and name not in places and x in places and y in places
         }
-        return cls(path, pairs, id, image, runs, visibilities)
+        return cls(path, pairs, id, image, runs, visibilities, CellFormat() if form is None else form)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,6 +138,8 @@ class Rows:
     given, predicted : arrays (n, d)
     runs : sequence of str or None
         Values of the column of runs.
+    whole_names : bool
+        Whether `names` are whole numbers.
     """
 
     places: Sequence[str]
@@ -141,6 +148,7 @@ class Rows:
     given: Values
     predicted: Values
     runs: Sequence[str] | None = None
+    whole_names: bool = False
 
     def __len__(self) -> int:
         return len(self.places)
@@ -166,16 +174,19 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
         If the file cannot be read, a cell has the wrong type, or a label has no prediction. The message names the file,
         the line and the column.
     """
-    for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
+    rows = max(1, BATCH // (2 * len(layout.pairs)))
+    for table in column_batches(layout.path, layout.columns, rows, layout.form):
         predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
         given = np.stack([table.numbers(pair.target, missing=True) for pair in layout.pairs], axis=1)
         for name, xy in layout.visibilities.items():
             given[np.ix_(zero_rows(table, name), xy)] = np.nan
+        given = layout.form.missing.removed(given)
         _check_predictions(table, layout.pairs, given, predicted)
         images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
         names = images if layout.id is None else table.texts(layout.id)
         runs = None if layout.runs is None else table.texts(layout.runs)
-        yield Rows(table.places, names, images, given, predicted, runs)
+        whole = layout.id is not None and table.has_whole_numbers(layout.id)
+        yield Rows(table.places, names, images, given, predicted, runs, whole)
 
 
 def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, predicted: Values) -> None:
@@ -188,7 +199,7 @@ class IdColumn:
     """The ids of the samples of a table. The ids are complete after all rows are read.
 
     The ids are the unique values of the id column. If there is no id column, an id is the image file of the row, with
-    the position of the row if an image has several rows. If there is no image column either, an id is the name of the
+    the position of the row if this image has several rows. If there is no image column either, an id is the name of the
     table and the position of the row.
 
     Parameters
@@ -197,12 +208,14 @@ class IdColumn:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._layout, self._digests, self._repeated = layout, Digests(), False
+        self._layout, self._digests, self._repeated = layout, Digests(), frozenset[bytes]()
+        self.whole = layout.id is not None
 
     def add(self, rows: Rows) -> None:
         """Record the ids of some rows. Pass each row once, in the order of the table."""
         if rows.names is not None:
             self._digests.add(rows.names)
+        self.whole = self.whole and rows.whole_names
 
     def check(self, parts: Iterable[Rows]) -> None:
         """Refuse repeated ids.
@@ -218,7 +231,8 @@ class IdColumn:
             If an id is repeated. The message names the first repeated id, its position and its column.
         """
         repeated = self._digests.repeated()
-        self._digests, self._repeated = Digests(), bool(repeated)
+        self._repeated = self._digests.values_at(repeated)
+        self._digests = Digests()
         if not repeated or self._layout.id is None:
             return
         first = 0
@@ -239,6 +253,9 @@ class IdColumn:
         """Return the ids of some rows."""
         if rows.names is None:
             return [f"{self._layout.path.stem}:{place}" for place in rows.places]
-        if self._repeated:
-            return [f"{name}:{place}" for name, place in zip(rows.names, rows.places, strict=True)]
-        return list(rows.names)
+        if not self._repeated:
+            return list(rows.names)
+        return [
+            f"{name}:{place}" if digest(name) in self._repeated else name
+            for name, place in zip(rows.names, rows.places, strict=True)
+        ]

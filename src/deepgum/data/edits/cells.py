@@ -6,17 +6,22 @@ import io
 import math
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepgum.data.columns import PARQUET, Columns, column_names, delimiter_of, read_columns
+from deepgum.data.cell_format import CellFormat
+from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.edits.base import stored
 from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
+from deepgum.data.file_kinds import kind_of
+from deepgum.data.text_tables import BLANKS, is_comment, text_layout
 from deepgum.errors import InvalidDataError
 
 __all__ = ["NewCells", "Row", "Table", "cell_rows", "inner", "open_table", "with_number"]
@@ -45,42 +50,62 @@ class Table(ABC):
         """
 
 
-def open_table(path: Path, names: Sequence[str]) -> Table:
-    """Read columns of a CSV or Parquet table; see `deepgum.data.columns.read_columns`.
+def open_table(path: Path, names: Sequence[str], form: CellFormat | None = None) -> Table:
+    """Read columns of a table that can be written again: CSV (also compressed) or Parquet; see `read_columns`.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        See `read_columns`.
+        See `read_columns`. Also if the table is of a kind that is only read.
     """
-    columns = read_columns(path, dict.fromkeys(names))
-    if path.suffix.lower() in PARQUET:
+    columns = read_columns(path, dict.fromkeys(names), form)
+    kind = kind_of(path)
+    if kind == "parquet":
         return _ParquetTable(columns)
+    if kind != "text":
+        raise InvalidDataError(
+            f"'{path}' should be a CSV or Parquet file, so that it can be written with new labels. Found {kind}, which "
+            "is only read. Save the table as CSV or Parquet, and audit that file."
+        )
     return _csv_table(columns)
 
 
 @dataclass(frozen=True, eq=False)
 class _CsvTable(Table):
     text: Text
+    delimiter: str
     places: Mapping[str, int]
     rows: Sequence[Row]
 
     def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
-        content, edits = self.text.content, list[Edit]()
+        content, edits, form = self.text.content, list[Edit](), self.columns.form
         styles = {
-            name: NumberStyle.of(str(cell).strip() for cell in self.columns.cells[name])
+            name: NumberStyle.of(map(form.plain, map(str, self.columns.cells[name])))
             for name in {name for row in cells.values() for name in row}
         }
+        missing = {name: self._missing_word(name) for name in styles}
         for row, wanted in cells.items():
             for name, value in wanted.items():
                 a, b = self.rows[row][2][self.places[name]]
-                number = "" if math.isnan(value) else styles[name].text(value)
-                edits.append((a, b, with_number(content[a:b], number)))
+                number = missing[name] if math.isnan(value) else form.written(styles[name].text(value))
+                cell = content[a:b]
+                if self.delimiter in number and not cell.startswith('"'):
+                    cell = f'"{cell}"'
+                edits.append((a, b, with_number(cell, number)))
         for row in without:
             start, end, _ = self.rows[row]
             edits.append((start, end, ""))
-        Text(edited(content, edits), self.text.mark).write(out)
+        replace(self.text, content=edited(content, edits)).write(out)
         return ()
+
+    def _missing_word(self, name: str) -> str:
+        """Return the most frequent mark of a missing value in a column, or else in all columns: a word, or nothing."""
+        form, cells = self.columns.form, self.columns.cells
+        for columns in ([cells[name]], cells.values()):
+            words = Counter(cell.strip() for column in columns for cell in column if form.is_missing(cell))
+            if words:
+                return str(words.most_common(1)[0][0])
+        return ""
 
 
 def _csv_table(columns: Columns) -> _CsvTable:
@@ -91,8 +116,16 @@ def _csv_table(columns: Columns) -> _CsvTable:
     text = Text.read(columns.path)
     header = column_names(columns.path)
     places = {name: header.index(name) for name in columns.cells}
+    layout = text_layout(io.StringIO(text.content, newline=""))
+    if layout.delimiter == BLANKS:
+        raise InvalidDataError(
+            f"'{columns.path}' should have one character between cells, so that it can be written with new labels. "
+            "Found blanks, which are only read. Save the table as CSV, and audit that file."
+        )
+    start = sum(map(len, islice(io.StringIO(text.content, newline=""), layout.before)))
     try:
-        _, *rows = cell_rows(text.content, delimiter_of(io.StringIO(text.content, newline="")))
+        _, *rows = cell_rows(text.content, layout.delimiter, start)
+        rows = [row for row in rows if len(row[2]) == len(header) or not is_comment(text.content[row[0] :][:1])]
         found = {
             name: [inner(text.content[slice(*cells[place])]) for *_, cells in rows] for name, place in places.items()
         }
@@ -100,7 +133,7 @@ def _csv_table(columns: Columns) -> _CsvTable:
         raise _unclear(columns.path) from error
     if found != columns.cells:
         raise _unclear(columns.path)
-    return _CsvTable(columns, text, places, rows)
+    return _CsvTable(columns, text, layout.delimiter, places, rows)
 
 
 def _unclear(path: Path) -> InvalidDataError:
@@ -132,9 +165,13 @@ class _ParquetTable(Table):
             mask = np.zeros(len(table), dtype=bool)
             mask[rows] = True
             try:
-                new, column_notes = _arrow([wanted[row] for row in rows], field, f"'{path}', column {name!r},")
-                column = pc.replace_with_mask(table.column(place), pa.array(mask), new)
-                table = table.set_column(place, field, column)
+                plain = field.with_type(_plain_type(field.type))
+                new, column_notes = _arrow([wanted[row] for row in rows], plain, f"'{path}', column {name!r},")
+                # A dictionary cannot be changed in place: it is decoded, and encoded again.
+                column = pc.replace_with_mask(table.column(place).cast(plain.type), pa.array(mask), new)
+                if pa.types.is_dictionary(field.type):
+                    column = _encoded(column, field.type)
+                table = table.set_column(place, field, column.cast(field.type))
             except (pa.ArrowException, NotImplementedError) as error:
                 raise InvalidDataError(
                     f"'{path}', column {name!r} should be able to hold the new labels. "
@@ -143,6 +180,24 @@ class _ParquetTable(Table):
             notes.update(dict.fromkeys(column_notes))
         out.parent.mkdir(parents=True, exist_ok=True)
         return (*notes, *layout.write(table, out, changed=changed, without=without))
+
+
+def _encoded(column: Any, kind: Any) -> Any:
+    """Return a column as a dictionary of the type `kind`."""
+    import pyarrow as pa
+
+    chunks = column.dictionary_encode().unify_dictionaries().chunks
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(each.indices.cast(kind.index_type), each.dictionary) for each in chunks],
+        pa.dictionary(kind.index_type, kind.value_type),
+    )
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the type of the values of a column whose values are encoded, and any other type unchanged."""
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind) else kind
 
 
 def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
@@ -163,18 +218,29 @@ def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str,
     style = NumberStyle()
     texts = [None if gone else style.text(value) for value, gone in zip(values, missing, strict=True)]
     if pa.types.is_decimal(field.type):
-        return pa.array([None if text is None else Decimal(text) for text in texts], field.type), ()
+        return _decimals(texts, field, where)
     return pa.array(texts, pa.string()).cast(field.type), ()
+
+
+def _decimals(texts: Sequence[str | None], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
+    """Convert numbers, as texts, to the decimals of a column: they are rounded to its scale, and a note says so."""
+    import pyarrow as pa
+
+    step, values = Decimal(1).scaleb(-field.type.scale), [None if text is None else Decimal(text) for text in texts]
+    with localcontext(prec=100):
+        rounded = [None if value is None else value.quantize(step) for value in values]
+    note = f"New labels were rounded to {field.type.scale} decimals: {where} can hold only that many."
+    return pa.array(rounded, field.type), (note,) if rounded != values else ()
 
 
 Row = tuple[int, int, list[tuple[int, int]]]
 """Start of a row, start of the next row, and a list of the start and end of each cell. Quotes belong to the cell."""
 
 
-def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
+def cell_rows(text: str, delimiter: str, first: int = 0) -> Iterator[Row]:
     r"""Yield the position of each row of a CSV text, and the positions of its cells. Blank rows are skipped.
 
-    Cells in quotes may hold delimiters and line breaks.
+    Cells in quotes may hold delimiters and line breaks. The rows begin at the character `first`.
 
     Examples
     --------
@@ -184,7 +250,7 @@ def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
     """
     cell = re.compile(rf'"[^"]*(?:""[^"]*)*"|[^{re.escape(delimiter)}\r\n]*')
     end = re.compile(r"\r\n|\r|\n|\Z")
-    place = 0
+    place = first
     while place < len(text):
         start, cells = place, []
         while True:

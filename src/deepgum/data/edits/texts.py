@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from deepgum.data.file_kinds import compressed, compression_of, open_bytes
+
 __all__ = ["Edit", "NumberStyle", "Text", "edited"]
 
 Edit = tuple[int, int, str]
@@ -20,7 +22,7 @@ _PLAIN = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]*))?")
 
 @dataclass(frozen=True)
 class Text:
-    """The characters of a text file, and the byte order mark of the file (empty if the file has no mark).
+    """The characters of a text file, its byte order mark (empty if it has none), and its compression.
 
     If a file is read and written again, all bytes stay the same. Line breaks are not converted, and bytes that are not
     UTF-8 are kept as lone surrogates.
@@ -28,18 +30,21 @@ class Text:
 
     content: str
     mark: bytes = b""
+    compression: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Text:
         """Read a text file."""
-        raw = path.read_bytes()
+        with open_bytes(path) as file:
+            raw = file.read()
         mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
-        return cls(raw[len(mark) :].decode("utf-8", "surrogateescape"), mark)
+        return cls(raw[len(mark) :].decode("utf-8", "surrogateescape"), mark, compression_of(path))
 
     def write(self, path: Path) -> None:
         """Write the text to a file. The folder of the file is created if needed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.mark + self.content.encode("utf-8", "surrogateescape"))
+        content = self.mark + self.content.encode("utf-8", "surrogateescape")
+        path.write_bytes(compressed(content, self.compression))
 
 
 def edited(content: str, edits: Iterable[Edit]) -> str:

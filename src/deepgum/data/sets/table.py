@@ -7,8 +7,10 @@ of the files.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.boxes import box_columns, read_boxes
+from deepgum.data.cell_format import CellFormat, MissingMarks
 from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.copies import check_parts
 from deepgum.data.crop_cache import Progress
@@ -61,6 +64,9 @@ def load_table(
     swap_pairs: Swap | None = None,
     mirror: str | None = None,
     apply_orientation: bool = False,
+    missing: Any = (),
+    decimal: str = ".",
+    thousands: str = "",
     coordinates: str = "",
     box: Sequence[str] | None = None,
     skip_missing: bool = False,
@@ -120,6 +126,11 @@ def load_table(
         Whether images are turned as their files say (EXIF), as viewers and browsers do. Landmarks then are in pixels of
         the turned images. By default images are read as they are stored, and a `DataNotice` counts the images whose
         files note an orientation.
+    missing : number, str, pair of numbers, or list of them
+        What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
+        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+    decimal, thousands : str
+        The decimal separator and the separator of thousands of numbers in text.
     coordinates : {"", "pixel", "fraction", "percent"}
         Only with `landmarks`: the unit of landmarks and boxes in the table. Fractions and percent are of the width for
         x and of the height for y. Empty for pixels; landmarks that seem to be fractions are then refused.
@@ -173,8 +184,10 @@ def load_table(
     roles = TableColumns.of(column_names(file), targets, features or (), landmarks=landmarks, others=named)
     targets, features = roles.targets, features and roles.features
     rule = mirror_rule(targets, landmarks, swap_pairs, mirror, images=image is not None)
-    table = read_columns(file, dict.fromkeys([*roles.all, *named]))
+    form = CellFormat(MissingMarks.of(missing), decimal, thousands)
+    table = read_columns(file, dict.fromkeys([*roles.all, *named]), form)
     labels, notices = roles.labels(table), roles.notices(table)
+    whole = id is not None and table.has_whole_numbers(id)
     if landmarks:
         check_third_columns(targets, labels)
     parts = None if part is None else parts_of(table, part, fold)
@@ -191,6 +204,7 @@ def load_table(
             target_names=targets,
             encoding=encoding,
         )
+        data = replace(data, whole_ids=whole)
         pool = Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
         return pool.with_notices(notices, stacklevel=3)
     assert image is not None
@@ -221,6 +235,7 @@ def load_table(
         on_progress=on_progress,
         stacklevel=4,
     )
+    pool = replace(pool, data=replace(pool.data, whole_ids=whole))
     return pool.with_notices(notices, stacklevel=3)
 
 
@@ -244,8 +259,8 @@ def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     """Return the id of each row of a table.
 
-    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If any
-    name occurs twice in `names`, each id is a name and the place of its row.
+    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`; for a name that
+    occurs twice or more in `names`, the id is the name and the place of the row.
 
     Raises
     ------
@@ -253,8 +268,10 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
         If a cell of the column is empty, or if two cells of the column are equal.
     """
     if column is None:
-        unique = len(set(names)) == len(names)
-        return names if unique else [f"{name}:{place}" for name, place in zip(names, table.places, strict=True)]
+        counts = Counter(names)
+        return [
+            name if counts[name] == 1 else f"{name}:{place}" for name, place in zip(names, table.places, strict=True)
+        ]
     ids = table.texts(column)
     first: dict[str, int] = {}
     repeated = [row for row, name in enumerate(ids) if first.setdefault(name, row) != row]
@@ -264,16 +281,29 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class TableAnnotations(Annotations):
-    """Labels in columns of a CSV or Parquet file. A missing label is an empty cell in CSV, and a null in Parquet."""
+    """Labels in columns of a CSV or Parquet file.
+
+    A label that is dropped is written as other missing labels of the file are: by a number or a word. If there are
+    none, its cell becomes empty (null in Parquet).
+    """
 
     keeps_missing = True
     is_folder = False
 
     table: Table = field(kw_only=True)
+    marks: NDArray[np.float64] = field(kw_only=True)
+    """Number (d,) that marks a missing label of each target; NaN if no number does."""
+    former: Mapping[str, int] = field(kw_only=True, default_factory=dict)
+    """Row of each id as earlier versions made them: all ids had the place of the row, if one image had several rows."""
     images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     """Image file of each sample, by the id of the sample. The mapping is empty if the inputs are features."""
     scale: NDArray[np.float64] = field(kw_only=True)
     """Pixels per unit of each label (n, d), if the table has fractions or percent of the image; otherwise 1."""
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The id of each sample, mapped to its row in `values`; also ids as earlier versions made them."""
+        return {**self.former, **{name: row for row, name in enumerate(self.ids)}}
 
     def image_file(self, name: str) -> str:
         """Return the image file of the sample with this id. If the sample has no image file, return the id."""
@@ -290,8 +320,13 @@ class TableAnnotations(Annotations):
                     "table beside its images, as in the audit."
                 )
             new = (labels / self.scale[row]).tolist()
-            pairs = zip(self.names, (self.values[row] / self.scale[row]).tolist(), new, strict=True)
-            cells[row] = {target: new for target, old, new in pairs if old != new and (old == old or new == new)}
+            before = (self.values[row] / self.scale[row]).tolist()
+            pairs = zip(self.names, before, new, self.marks.tolist(), strict=True)
+            cells[row] = {
+                target: mark if new != new else new
+                for target, old, new, mark in pairs
+                if old != new and (old == old or new == new)
+            }
         return self.table.write(cells, out)
 
 
@@ -316,11 +351,16 @@ class TableFile(Dataset):
             "apply_orientation": False,
             "coordinates": "",
             "box": [],
+            "missing": [],
+            "decimal": ".",
+            "thousands": "",
             "root": "",
         }
     )
     choices = MappingProxyType({"mirror": ("", "keep", "landmarks"), "swap_pairs": SWAPS, "coordinates": ("", *UNITS)})
-    label_options = ("targets", "image", "id", "coordinates", "apply_orientation")
+    label_options = (
+        "targets", "image", "id", "coordinates", "apply_orientation", "missing", "decimal", "thousands",
+    )  # fmt: skip
     local_options = ("root",)
 
     def pool(self, request: Request, seed: int) -> Pool:
@@ -328,6 +368,7 @@ class TableFile(Dataset):
         columns: dict[str, Any] = {
             name: None if value in ("", []) else value for name, value in request.options.items()
         }
+        columns["thousands"] = request.options["thousands"]
         columns["landmarks"] = bool(columns["landmarks"])
         if columns["mirror"] == "landmarks":
             # If `swap_pairs` is empty, no landmarks change places.
@@ -368,10 +409,12 @@ class TableFile(Dataset):
         if not path.is_file():
             raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
         roles = self._roles(path, options)
-        table = open_table(path, [*roles.targets, *roles.named, *filter(None, (image, column))])
+        names = [*roles.targets, *roles.named, *filter(None, (image, column))]
+        table = open_table(path, names, CellFormat.of(options))
         columns = table.columns
         files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
         ids = row_ids(columns, column, files or [path.stem] * len(columns))
+        former = zip(files, columns.places, strict=False)
         values, unit = roles.labels(columns), options.get("coordinates", "")
         scale = np.ones_like(values)
         if unit in ("fraction", "percent") and image is not None:
@@ -384,6 +427,8 @@ class TableFile(Dataset):
             names=roles.targets,
             values=values * scale,
             scale=scale,
+            marks=roles.own_marks(columns),
+            former={} if column else {f"{name}:{place}": row for row, (name, place) in enumerate(former)},
             table=table,
             images={} if image is None else dict(zip(ids, files, strict=True)),
         )
@@ -438,6 +483,7 @@ class TableFile(Dataset):
         checked = super().check_options(options)
         for name in ("targets", "features"):
             check_texts(f"options.{name}", checked[name])
+        CellFormat(MissingMarks.of(checked["missing"], "options.missing"), checked["decimal"], checked["thousands"])
         if not checked["targets"]:
             raise InvalidParameterError("options.targets", "the names of one or more columns", checked["targets"])
         return checked

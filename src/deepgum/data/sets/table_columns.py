@@ -106,12 +106,32 @@ class TableColumns:
         return list(dict.fromkeys([*self.targets, *self.features, *self.named, *self.beside]))
 
     def labels(self, table: Columns) -> NDArray[np.float64]:
-        """Return the labels (n, d) of a table. A landmark with visibility 0 is missing."""
-        labels = np.stack([table.numbers(name, missing=True) for name in self.targets], axis=1)
+        """Return the labels (n, d) of a table. A landmark with visibility 0, or with a mark of the user, is missing."""
+        labels = table.form.missing.removed(self._values(table))
         for name, xy in self.named.items():
             if says_labelled(name):
                 labels[np.ix_(zero_rows(table, name), [self.targets.index(axis) for axis in xy])] = np.nan
         return labels
+
+    def own_marks(self, table: Columns) -> NDArray[np.float64]:
+        """Return the number (d,) by which each target marks a missing label in a table; NaN if it is no number.
+
+        It is the most frequent of the user's marks, so that a label that is dropped is marked as others are.
+        """
+        values, marks = self._values(table), np.full(len(self.targets), np.nan)
+        missing = table.form.missing
+        for column, own in enumerate(values.T):
+            counts = {mark: int((own == mark).sum()) for mark in missing.numbers}
+            if any(counts.values()):
+                marks[column] = max(counts, key=lambda mark: counts[mark])
+        for point in missing.points:
+            for x in range(0, len(self.targets) - 1, 2):
+                if (values[:, x : x + 2] == point).all(axis=1).any():
+                    marks[x : x + 2] = point
+        return marks
+
+    def _values(self, table: Columns) -> NDArray[np.float64]:
+        return np.stack([table.numbers(name, missing=True) for name in self.targets], axis=1)
 
     def notices(self, table: Columns) -> list[str]:
         """Return sentences on the columns of visibilities, for the user."""

@@ -201,6 +201,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
         unit=float(np.median(data.scale) * np.median(crossfit.scale)),
         runs=data.runs,
         untaught=data.aside,
+        whole_ids=samples.whole_ids,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from deepgum.data.archives import read_archive
 from deepgum.data.boxes import box_columns, read_boxes
+from deepgum.data.cell_format import CellFormat
 from deepgum.data.column_patterns import find_columns
 from deepgum.data.columns import Columns, column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
@@ -185,9 +186,11 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
         known = columns if signature.encoding is None else signature.encoding.names
         columns = find_columns("features", known, column_names(path), exclude=others)
-        cells = read_columns(path, dict.fromkeys([*columns, *([id_column] if id_column else [])]))
+        names = dict.fromkeys([*columns, *([id_column] if id_column else [])])
+        cells = read_columns(path, names, CellFormat.of(options))
         features = _matrix(cells, columns, signature).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
+        whole = id_column is not None and cells.has_whole_numbers(id_column)
     elif signature.encoding is not None:
         expected = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}: some hold categories or gaps"
         raise InvalidParameterError("inputs", expected, str(path))
@@ -197,11 +200,12 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
             features = np.asarray(read_archive(path, ["features"], content)["features"], dtype=np.float32)
             if features.ndim != 2:
                 raise ValueError(f"its shape is {features.shape}")
-        ids = [f"{path.stem}:{row}" for row in range(len(features))]
+        ids, whole = [f"{path.stem}:{row}" for row in range(len(features))], False
     unknown = np.full((len(features), len(signature.targets)), np.nan)
-    return RegressionData.from_arrays(
+    data = RegressionData.from_arrays(
         features, unknown, ids=ids, target_names=signature.targets, encoding=signature.encoding
     )
+    return replace(data, whole_ids=whole)
 
 
 def _matrix(table: Columns, names: Sequence[str], signature: Signature) -> NDArray[np.float64]:

@@ -116,6 +116,7 @@ def posteriors_of(
     groups = groups if result.mixture is None else result.mixture.groups
     return Posteriors(
         sample_ids=data.ids,
+        whole_ids=data.whole_ids,
         group_names=group_names(data.target_names, groups),
         residual_norms=residual_norms(result.residuals, partition(groups, data.targets.shape[1])),
         responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),

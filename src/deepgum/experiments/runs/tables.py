@@ -16,6 +16,7 @@ from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.storage.decoding import decoding
+from deepgum.storage.id_column import id_array, id_texts
 from deepgum.storage.output import check_file
 from deepgum.storage.table_file import write_table
 
@@ -47,6 +48,8 @@ class Posteriors:
     flagged : array (n, g) of bool, optional
         True for groups that the method flags. By default, groups with a responsibility below 1/2 are flagged. If there
         are no responsibilities, the default is None.
+    whole_ids : bool
+        Whether the ids are whole numbers of the user.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class Posteriors:
     responsibilities: NDArray[np.float64] | None = None
     true_outliers: NDArray[np.bool_] | None = None
     flagged: NDArray[np.bool_] | None = None
+    whole_ids: bool = False
 
     def __post_init__(self) -> None:
         shape = (len(self.sample_ids), len(self.group_names))
@@ -96,7 +100,7 @@ class Posteriors:
 
         return pa.table(
             {
-                "sample_id": pa.array(np.repeat(np.array(self.sample_ids, dtype=object), g), pa.string()),
+                "sample_id": id_array(np.repeat(np.array(self.sample_ids, dtype=object), g), self.whole_ids),
                 "group": pa.array(list(self.group_names) * n, pa.string()),
                 "responsibility": column(self.responsibilities, pa.float64()),
                 "residual_norm": column(self.residual_norms, pa.float64()),
@@ -125,6 +129,7 @@ class Posteriors:
         with decoding(path, "a file of posteriors"):
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
+            columns["sample_id"] = id_texts(table.column("sample_id"))
             samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
             if not all(isinstance(name, str) for name in (*samples, *groups)):
                 raise ValueError("its names should be text")
@@ -143,6 +148,7 @@ class Posteriors:
                 unless_null("responsibility", np.float64),
                 unless_null("true_outlier", np.bool_),
                 unless_null("flagged", np.bool_) if "flagged" in columns else None,
+                pa.types.is_integer(table.schema.field("sample_id").type),
             )
 
 
@@ -159,12 +165,15 @@ class Predictions:
         Predictions, in the unit of the reported errors.
     labels : array (n, d)
         Labels, in the same unit; NaN marks a missing label.
+    whole_ids : bool
+        Whether the ids are whole numbers of the user.
     """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     predicted: NDArray[np.float64]
     labels: NDArray[np.float64]
+    whole_ids: bool = False
 
     @classmethod
     def of(cls, values: Tensor, data: RegressionData, factor: float = 1.0) -> Predictions:
@@ -173,7 +182,7 @@ class Predictions:
         Predictions and labels are multiplied by `factor`, which converts the targets' unit to the reported unit.
         """
         predicted, labels = (factor * part.detach().cpu().double().numpy() for part in (values, data.targets))
-        return cls(data.ids, data.target_names, predicted, labels)
+        return cls(data.ids, data.target_names, predicted, labels, data.whole_ids)
 
     def errors(self, *, landmarks: bool) -> NDArray[np.float64]:
         """Return the errors: distances (n, d / 2) for landmarks, otherwise absolute errors (n, d) of the
@@ -192,7 +201,7 @@ class Predictions:
 
     def table(self) -> pa.Table:
         """Return a table with the columns `id`, `predicted_NAME` and, if any label is known, `label_NAME`."""
-        columns = {"id": pa.array(self.ids, pa.string())}
+        columns = {"id": id_array(self.ids, self.whole_ids)}
         for prefix, values in (("predicted", self.predicted), ("label", self.labels)):
             if not np.isnan(values).all():
                 # from_pandas converts NaN (a missing label) to null.
@@ -225,7 +234,7 @@ class Predictions:
         with decoding(path, "a file of predictions"):
             table = pq.read_table(path)
             names = tuple(n.removeprefix("predicted_") for n in table.column_names if n.startswith("predicted_"))
-            ids = tuple(table.column("id").to_pylist())
+            ids = tuple(id_texts(table.column("id")))
             if not all(isinstance(name, str) for name in ids):
                 raise ValueError("its names should be text")
 
@@ -235,4 +244,5 @@ class Predictions:
                     return np.full((len(ids), len(names)), np.nan)
                 return np.stack([np.array(table.column(c).to_pylist(), dtype=np.float64) for c in columns], axis=1)
 
-            return cls(ids, names, matrix("predicted"), matrix("label"))
+            whole = pa.types.is_integer(table.schema.field("id").type)
+            return cls(ids, names, matrix("predicted"), matrix("label"), whole)
