@@ -84,6 +84,8 @@ def _check_outputs(outputs: Tensor, batch: Batch) -> Tensor:
             f"The network should return values of shape {expected}, one row per sample and one column per target. "
             f"Found {found}."
         )
+    if not outputs.is_floating_point():
+        raise InvalidDataError(f"The network should return floating-point numbers. Found {outputs.dtype}.")
     outputs = outputs.float().cpu()
     spoiled = batch.index[~outputs.isfinite().all(dim=1)].tolist()
     if spoiled:

@@ -209,3 +209,20 @@ class Raises(nn.Module):
 def test_an_error_inside_the_network_is_named():
     with pytest.raises(InvalidDataError, match=r"cannot take inputs.*no attribute 'points'"):
         fit_deepgum(Raises(), DATA, DATA, sgd=SGD)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (lambda y: y.long(), "floating-point numbers. Found torch.int64"),
+        (lambda y: torch.complex(y, y), "floating-point numbers. Found torch.complex64"),
+        (lambda y: y.detach(), "outputs without a gradient"),
+    ],
+)
+def test_outputs_that_cannot_be_trained_are_refused(outputs, message):
+    class Cut(Net):
+        def forward(self, x):
+            return outputs(self.linear(x))
+
+    with pytest.raises(InvalidDataError, match=message):
+        fit_loss(Cut("flat"), DATA, DATA, loss="l2", sgd=SGD)

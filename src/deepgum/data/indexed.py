@@ -117,6 +117,8 @@ class IndexedDataset(Dataset[Any]):
     def _position(self, index: Any) -> int:
         """Convert a negative index, which counts from the end, to the position counted from the start."""
         try:
+            if isinstance(index, bool) or str(getattr(index, "dtype", "")).endswith("bool"):
+                raise TypeError("a mask is no position")
             position = int(index)
         except (TypeError, ValueError) as error:
             raise InvalidDataError(

@@ -117,6 +117,8 @@ def test_lists_of_positions_are_served_as_batches(dataset: Any) -> None:
     assert indexed[[2, -1]][-1 if not isinstance(dataset, Single) else "index"].tolist() == [2, len(indexed) - 1]
     with pytest.raises(InvalidDataError, match=r"its position in the data set. Found 'a.jpg'"):
         indexed["a.jpg"]
+    with pytest.raises(InvalidDataError, match=r"its position in the data set. Found tensor"):
+        indexed[torch.ones(len(indexed), dtype=torch.bool)]
 
 
 class Moved(Dataset[Any]):

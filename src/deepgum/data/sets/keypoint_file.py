@@ -29,7 +29,7 @@ from deepgum.data.keypoint_images import (
     instance_squares,
 )
 from deepgum.data.keypoint_matching import PredictedInstances
-from deepgum.data.keypoints import Keypoints, placed
+from deepgum.data.keypoints import Keypoints, left_right_pairs, placed
 from deepgum.data.listed_images import load_pool, present_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.orientation import orientation_notice
@@ -157,6 +157,7 @@ class KeypointFile(Dataset):
             )
         found = self.read(path, options)
         pairs = swap_pairs_of(options.get("swap_pairs") or (), found.targets) or found.swap_pairs
+        pairs = pairs or left_right_pairs(found.names)
         _mirror(pairs, len(found.names))
         return replace(found, swap_pairs=tuple((int(one), int(other)) for one, other in pairs))
 

@@ -418,6 +418,9 @@ class TableFile(Dataset):
         values, unit = roles.labels(columns), options.get("coordinates", "")
         scale = np.ones_like(values)
         if unit in ("fraction", "percent") and image is not None:
+            if values.shape[1] % 2:
+                found = f"{values.shape[1]} columns"
+                raise InvalidParameterError("targets", "two columns for each landmark, x and y", found)
             root = Path(options["root"]) if options.get("root") else path.parent
             sizes = image_sizes(root, files, ImageReading(bool(options.get("apply_orientation"))))
             scale = np.tile(pixels_per_unit(unit, sizes), values.shape[1] // 2)

@@ -20,7 +20,7 @@ from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids
 from deepgum.data.pool import Pool
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile, NewPoint
-from deepgum.data.sets.request import Request
+from deepgum.data.sets.request import Request, Subset
 from deepgum.data.ultralytics_files import BEFORE, Line, PoseYaml, find_yaml, label_file, read_lines
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
@@ -228,6 +228,10 @@ class Ultralytics(KeypointFile):
         parts = PoseYaml.read(request.path).images()
         assert pool.data.pictures is not None
         return replace(pool, parts=tuple(parts[name] for name in pool.data.pictures.names))
+
+    def split(self, pool: Pool, request: Request, seed: int) -> Subset:
+        """Divide all samples by the parts of ``data.yaml``; at random if it names no images for the test."""
+        return super().split(pool if "test" in (pool.parts or ()) else replace(pool, parts=None), request, seed)
 
 
 def _points(lines: Sequence[Line], pose: PoseYaml, sizes: Values) -> tuple[Values, NDArray[np.bool_], int]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
+from deepgum.errors import InvalidDataError
 from deepgum.outputs import as_predictions
 from deepgum.residuals import compute_residuals
 from deepgum.training.history import EpochRecord
@@ -166,6 +167,11 @@ def run_sgd(
             total, seen = 0.0, 0
             for batch in engine.batches(train, options, generator, prefetch):
                 outputs = as_predictions(steps.forward(batch.inputs), (len(batch.targets), batch.targets.shape[1]))
+                if not outputs.requires_grad:
+                    raise InvalidDataError(
+                        "The network's outputs should depend on its parameters. Found outputs without a gradient: they "
+                        "are detached, or computed under `torch.no_grad`."
+                    )
                 loss = batch_loss(batch, outputs)
                 steps.step(loss)
                 schedule.step()

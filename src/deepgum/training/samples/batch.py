@@ -81,7 +81,9 @@ def one_tensor(name: str, values: Any) -> Tensor:
     found = tensors_in(values)
     if len(found) == 1:
         return next(iter(found.values()))
-    if found:
+    if found and name == "residuals":
+        raise InvalidDataError(f"`residuals` should be one tensor (m, d). Found {described(values)}.")
+    if found or values is None:
         call = {"targets": 'loss(predictions, batch["points"], index)'}.get(
             name, 'loss(outputs["points"], targets, index)'
         )

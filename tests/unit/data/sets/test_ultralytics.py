@@ -71,6 +71,14 @@ def test_instances_points_boxes_and_parts_are_read(tmp_path: Path, given: str) -
     assert pool.parts == tuple("validation" if "/val/" in name else "train" for name in keypoints.ids)
 
 
+def test_without_images_for_the_test_a_training_splits_at_random(tmp_path: Path) -> None:
+    request = Request(made(tmp_path / "d", count=30), image_size=16, colour=True, options=OPTIONS, test_size=10)
+    subset = YOLO.load(request, 0)
+    assert 8 <= len(subset.test) <= 10  # instances of an image stay together
+    assert any("/val/" in name for name in subset.test.ids)
+    assert any("/train/" in name for name in subset.test.ids)
+
+
 @pytest.mark.parametrize(
     ("place", "folder"),
     [

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
+from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.data import load_table
 from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import config_of
+from deepgum.experiments.audits.gain import gain_of
 from deepgum.experiments.audits.run import run_audit
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.evaluate import evaluate_run
@@ -165,11 +167,15 @@ def test_the_onnx_file_takes_places_and_gaps_and_lists_them(trained, table, tmp_
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_an_audit_takes_categories_and_gaps(table, tmp_path, monkeypatch):
+def test_an_audit_and_its_gain_take_categories_and_gaps(table, tmp_path, monkeypatch):
     fit = LabelMixture.fit
     monkeypatch.setattr(LabelMixture, "fit", lambda *given, **options: fit(*given, **options | {"intervals": False}))
     changes = {"audit.folds": 2, "audit.rounds": 1, "training.epochs_max": 1}
     config = config_of(table, changes, {"targets": ("rent",), "features": tuple(FEATURES)})
-    labels = run_audit(config, tmp_path / "audit").labels()
+    folder = run_audit(config, tmp_path / "audit")
+    labels = folder.labels()
     assert labels.responsibilities.shape == (N, 1)
     assert np.isfinite(labels.predicted).all()
+    change = Change(labels.ids[5], "rent", (labels.given[5, 0],), (100.0,), "fix")
+    found = gain_of(folder, Patch("table", {}, ("rent",), {"rent": (0,)}, changes=(change,)), seeds=1)
+    assert np.isfinite(found.errors[0].before)
