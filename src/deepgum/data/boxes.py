@@ -49,7 +49,7 @@ def box_columns(names: Sequence[str]) -> dict[str, str]:
     corners = {"x0": "left", "y0": "top", "x1": "right", "y1": "bottom"} if "x0" in short else {}
     corners = corners or {"x1": "left", "y1": "top"}
     known = {name: part for part, others in _NAMES.items() for name in others} | corners
-    for shorter in (short, [each[1:] for each in short] if len({each[0] for each in short}) == 1 else short):
+    for shorter in (short, [each[1:] for each in short] if len({each[:1] for each in short}) == 1 else short):
         parts = {known.get(each, each): name for each, name in zip(shorter, names, strict=True)}
         for wanted in (("left", "top", "width", "height"), ("left", "top", "right", "bottom")):
             if set(wanted) == set(parts):

@@ -50,5 +50,5 @@ def warn_of_many_flags(flags: Tensor, labelled: Tensor, groups: Groups, coordina
         meaning = "Either most labels are wrong, or the predictions do not fit the labels yet."
         remedy = "Compare some flagged labels with their predictions, and check that both are in the same order."
     kind = {"sample": "samples", "landmark": "landmarks"}.get(groups if isinstance(groups, str) else "", "labels")
-    warnings.warn(f"{share:.0%} of the {kind} are flagged. {meaning} {remedy}", DeepGUMWarning, stacklevel + 1)
+    warnings.warn(f"{100 * share:.0f} % of the {kind} are flagged. {meaning} {remedy}", DeepGUMWarning, stacklevel + 1)
     return True

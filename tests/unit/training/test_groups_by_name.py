@@ -94,7 +94,7 @@ def test_a_warning_says_that_most_samples_are_flagged_and_what_to_give() -> None
     told = judged("sample", 0.65)
     assert len(told) == 1  # once, and not in every epoch
     assert told[0].startswith(("6", "7"))
-    assert "% of the samples are flagged" in told[0]
+    assert " % of the samples are flagged" in told[0]
     assert "all 4 labels of a sample are right or wrong together" in told[0]
     assert "groups='landmark'" in told[0]
 

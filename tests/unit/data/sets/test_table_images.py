@@ -63,6 +63,9 @@ def test_fractions_are_not_taken_for_pixels(tmp_path: Path) -> None:
         assert_allclose(load(path, coordinates="pixel").data.targets[2], FRACTIONS[2] / 160, rtol=1e-6)
     with pytest.raises(InvalidDataError, match=r"from 0 to 1, because `coordinates` is 'fraction'"):
         load(write(tmp_path, POINTS), coordinates="fraction")
+    options = TableFile().check_options({"targets": NAMES[:3], "image": "file", "coordinates": "fraction"})
+    with pytest.raises(InvalidParameterError, match="two columns for each landmark"):
+        TableFile().labels(path, options)
     with pytest.raises(InvalidParameterError, match="left out if targets are not landmarks"):
         load(path, landmarks=False, coordinates="fraction")
 
@@ -114,7 +117,7 @@ def test_the_names_of_the_columns_tell_the_box(names: str, parts: str) -> None:
 
 
 def test_a_box_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    for names in (["a", "b", "c", "d"], ["x", "y", "w"], ["x", "y", "w", "bottom"]):
+    for names in (["a", "b", "c", "d"], ["x", "y", "w"], ["x", "y", "w", "bottom"], ["*", "?", "2", "a-"]):
         with pytest.raises(InvalidParameterError, match="four columns whose names tell"):
             box_columns(names)
     path = write(tmp_path, POINTS, left=50.0, top=10.0, right=[90.0, 50.0, 90.0, 90.0], bottom=80.0)
