@@ -202,6 +202,7 @@ def test_several_instances_in_a_frame_have_their_places_in_their_names(tmp_path:
     [
         ("frames", "instance_id_end", 10**6),
         ("frames", "instance_id_start", 10**6),
+        ("frames", "instance_id_start", 0),
         ("frames", "video", 5),
         ("frames", "frame_idx", 10**6),
         ("instances", "point_id_end", 10**6),
@@ -216,6 +217,16 @@ def test_tables_that_contradict_each_other_are_refused(tmp_path: Path, table: st
         rows[field][2] = value
         file[table][...] = rows
     with pytest.raises(InvalidDataError, match=r"user\.slp"):
+        SLEAP.read(path, OPTIONS)
+
+
+def test_instances_with_points_in_common_are_refused(tmp_path: Path) -> None:
+    path = project(tmp_path, "user")
+    with h5py.File(path, "r+") as file:
+        rows = file["instances"][...]
+        rows["point_id_start"][2], rows["point_id_end"][2] = 2, 6
+        file["instances"][...] = rows
+    with pytest.raises(InvalidDataError, match="points in common"):
         SLEAP.read(path, OPTIONS)
 
 
