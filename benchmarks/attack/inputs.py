@@ -227,6 +227,17 @@ _REVIEW = tuple(
 )
 _REPORT, _LOOK = Reader("report audit --out r.html", ("r.html",)), Reader("look")
 _PLOT = Reader("plot comparison --out f.png", ("f.png", "f.svg"))
+_SCORE_GZ = Reader("score t.csv.gz --inliers gaussian --out o.csv", ("o.csv",))
+_SCORE_MARKED = Reader("score marked.csv --missing ? --missing -9999 --inliers gaussian --out o.csv", ("o.csv",))
+_SCORE_GERMAN = Reader("score german.csv --decimal , --thousands . --inliers gaussian --out o.csv", ("o.csv",))
+_SCORE_JSON = Reader("score t.jsonl --inliers gaussian --out o.csv", ("o.csv",))
+_SCORE_FEATHER = Reader("score t.feather --inliers gaussian --out o.csv", ("o.csv",))
+_APPLY_GZ = Reader(
+    "apply p.patch.jsonl faces.csv.gz --out n.csv.gz", ("n.csv.gz", "n.csv.gz.changes.csv", "n.csv.changes.csv")
+)
+_APPLY_TYPED = Reader(
+    "apply p.patch.jsonl typed.parquet --out n.parquet", ("n.parquet", "n.parquet.changes.csv", "n.changes.csv")
+)
 _COCO_SCORE = Reader("score coco.json results.json --inliers gaussian --out o.csv", ("o.csv",))
 _COCO_APPLY = Reader("apply c.patch.jsonl coco.json --out n.json", ("n.json", "n.json.changes.csv", "n.changes.csv"))
 _COCO_AUDIT = Reader(
@@ -238,6 +249,12 @@ _PICTURES = "predict pictures images --out o.csv"
 ATTACKS: list[MutatedInput] = [
     MutatedInput("CSV: score", 200, [("t.csv", _SCORE)], _scores),
     MutatedInput("CSV: predict", 700, [("t.csv", _PREDICT)], _predictions),
+    MutatedInput("compressed CSV: score", 500, [("t.csv.gz", _SCORE_GZ)], _scores),
+    MutatedInput("compressed CSV: apply", 500, [("faces.csv.gz", _APPLY_GZ)]),
+    MutatedInput("marks and separators: score", 500, [("marked.csv", _SCORE_MARKED), ("german.csv", _SCORE_GERMAN)]),
+    MutatedInput("JSON lines: score", 500, [("t.jsonl", _SCORE_JSON)], _scores),
+    MutatedInput("Feather: score", 500, [("t.feather", _SCORE_FEATHER)], _scores),
+    MutatedInput("types of Parquet: apply", 500, [("typed.parquet", _APPLY_TYPED)]),
     MutatedInput("CSV: apply", 400, [("faces.csv", _APPLY)], _applied),
     MutatedInput(
         "TOML: fit", 150, _with(["run.toml"], Reader("fit run.toml --out out", ("out",))), working=_training, seconds=10

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import tomli_w
 from PIL import Image
+from pyarrow import feather
 
 from attack.outcome import call
 from deepgum.audit.corrections.decisions import Action, Decision
@@ -77,7 +80,16 @@ def _tables(folder: Path, rng: np.random.Generator) -> None:
     y = a - b + np.where(np.arange(ROWS) % 8 == 0, 9, 0)
     lines = [f"{x:.4f},{z:.4f},{v:.4f},{p:.4f}" for x, z, v, p in zip(a, b, y, a - b + 0.1 * a * b, strict=True)]
     (folder / "t.csv").write_text("\n".join(["a,b,y,y_pred", *lines]) + "\n", encoding="utf-8")
-    pq.write_table(pyarrow.csv.read_csv(folder / "t.csv"), folder / "t.parquet")
+    table = pyarrow.csv.read_csv(folder / "t.csv")
+    pq.write_table(table, folder / "t.parquet")
+    feather.write_feather(table, folder / "t.feather")
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()), encoding="utf-8")
+    content = (folder / "t.csv").read_bytes()
+    (folder / "t.csv.gz").write_bytes(gzip.compress(content))
+    marked = [line if row % 9 else f"0.1,0.2,{('NA', '?', '-9999')[row % 3]},0.3" for row, line in enumerate(lines)]
+    (folder / "marked.csv").write_text("\n".join(["a,b,y,y_pred", *marked]) + "\n", encoding="utf-8")
+    german = "\n".join(["# Messung", "a;b;y;y_pred", *(line.replace(",", ";").replace(".", ",") for line in lines)])
+    (folder / "german.csv").write_text(german + "\n", encoding="utf-8")
 
 
 def _audit(folder: Path, rng: np.random.Generator) -> None:
@@ -91,7 +103,13 @@ def _audit(folder: Path, rng: np.random.Generator) -> None:
     given[::5, :2] += 9
     lines = [",".join([name, *map(str, row)]) for name, row in zip(names, given.round(2).tolist(), strict=True)]
     (folder / "faces.csv").write_text("\n".join([",".join(["file", *COLUMNS]), *lines]) + "\n", encoding="utf-8")
-    pq.write_table(pyarrow.csv.read_csv(folder / "faces.csv"), folder / "faces.parquet")
+    table = pyarrow.csv.read_csv(folder / "faces.csv")
+    pq.write_table(table, folder / "faces.parquet")
+    (folder / "faces.csv.gz").write_bytes(gzip.compress((folder / "faces.csv").read_bytes()))
+    decimals = table.column(COLUMNS[0]).cast(pa.decimal128(12, 2))
+    texts = table.column(COLUMNS[1]).cast(pa.string()).dictionary_encode()
+    typed = table.set_column(1, COLUMNS[0], decimals).set_column(2, COLUMNS[1], texts)
+    pq.write_table(typed, folder / "typed.parquet")
     scored = score_labels(predicted, given, ids=names, target_names=COLUMNS, inliers="gaussian", unit="px")
     data = DataSource("table", "faces.csv", FACES["options"], ".", True, "px", ())
     summary = replace(scored.summary, data=data, backbone="facenet", folds=2, fits=2)

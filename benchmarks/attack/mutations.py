@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import re
 import struct
 import tomllib
@@ -32,6 +35,7 @@ _CELLS = [
     "", " ", "nan", "inf", "-inf", "1e999", "1e300", "-1e308", "1e39", "1e-320", "0", "-0", "0x10", "1_000", "1,5", '"',
     '""', '"a', "a\x00b", "\x1b[31m", "é", "\ufeff", "=1+1", "true", "None", "9" * 5000, "x" * 100000, "\r",
     "\u0661", "\U0001d7cf",
+    "NA", "#N/A", "?", "1,234.5", "1.234,5", "1'234", "$5", "5 %", "#DIV/0!", "-9999", "# x", "sep=;",
 ]  # fmt: skip
 _WHOLE_FILES = [
     b"", b"\n", b"\0" * 100, b"[" * 100000, b'{"a":' * 100000, b"a" + b".a" * 3000 + b"=1", b"x = " + b"[" * 5000,
@@ -50,7 +54,7 @@ def mutate(path: Path, chance: Random) -> str:
         return f"whole file {content[:20]!r}"
     of_format = {
         ".json": _json, ".jsonl": _json_lines, ".toml": _toml, ".csv": _csv, ".parquet": _parquet, ".png": _image,
-        ".h5": _hdf5, ".slp": _hdf5, ".txt": _words, ".pts": _words, ".yaml": _words,
+        ".gz": _gzip, ".h5": _hdf5, ".slp": _hdf5, ".txt": _words, ".pts": _words, ".yaml": _words,
     }.get(path.suffix)  # fmt: skip
     if of_format is None or chance.random() < 0.25:
         path.write_bytes(mutated_bytes(path.read_bytes(), chance))
@@ -169,6 +173,14 @@ def _csv(path: Path, chance: Random) -> str:
         text = text.replace(old, new)
     encoding = chance.choice(["utf-16", "utf-8-sig", "utf-32", "utf-7"]) if kind == 13 else "utf-8"
     path.write_bytes(text.encode(encoding))
+    return words
+
+
+def _gzip(path: Path, chance: Random) -> str:
+    """Mutate the text in a compressed file, and compress it again, now and then in another way."""
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+    words = _csv(path, chance)
+    path.write_bytes(chance.choice([gzip.compress, gzip.compress, bz2.compress, lzma.compress])(path.read_bytes()))
     return words
 
 

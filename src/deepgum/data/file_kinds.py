@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,7 +120,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     try:
         with _OPENERS[compression](path) as file:
             yield file
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError, ValueError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError, ValueError) as error:
         # Without a compression, these errors are those of the system or of the caller.
         if not compression or isinstance(error, UnicodeDecodeError | InvalidDataError):
             raise

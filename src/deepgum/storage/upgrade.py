@@ -39,7 +39,7 @@ ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "coordinates": "",
             "box": [],
             "missing": [],
-            "decimal": ".",
+            "decimal": "",
             "thousands": "",
         }
     }
@@ -55,7 +55,7 @@ def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
     Examples
     --------
     >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
-    {'apply_orientation': False, 'coordinates': '', 'box': [], 'missing': [], 'decimal': '.', 'thousands': '',
+    {'apply_orientation': False, 'coordinates': '', 'box': [], 'missing': [], 'decimal': '', 'thousands': '',
     'targets': ['age'], 'keep_together': 'person'}
     """
     current = RENAMED.get(dataset, {})

@@ -352,7 +352,7 @@ class TableFile(Dataset):
             "coordinates": "",
             "box": [],
             "missing": [],
-            "decimal": ".",
+            "decimal": "",
             "thousands": "",
             "root": "",
         }
@@ -368,7 +368,7 @@ class TableFile(Dataset):
         columns: dict[str, Any] = {
             name: None if value in ("", []) else value for name, value in request.options.items()
         }
-        columns["thousands"] = request.options["thousands"]
+        columns |= {"decimal": request.options["decimal"] or ".", "thousands": request.options["thousands"]}
         columns["landmarks"] = bool(columns["landmarks"])
         if columns["mirror"] == "landmarks":
             # If `swap_pairs` is empty, no landmarks change places.
@@ -486,7 +486,8 @@ class TableFile(Dataset):
         checked = super().check_options(options)
         for name in ("targets", "features"):
             check_texts(f"options.{name}", checked[name])
-        CellFormat(MissingMarks.of(checked["missing"], "options.missing"), checked["decimal"], checked["thousands"])
+        MissingMarks.of(checked["missing"], "options.missing")
+        CellFormat.of(checked)
         if not checked["targets"]:
             raise InvalidParameterError("options.targets", "the names of one or more columns", checked["targets"])
         return checked

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import read_patch, write_patch
 from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.storage.upgrade import upgraded_options
 
 NASTY = (
     'a "quoted".jpg', "with space.jpg", "<b>bold</b>.jpg", "a..b.jpg", "../up.jpg", "two\nlines.jpg", "tab\t.jpg",
@@ -37,7 +39,8 @@ def test_a_written_patch_is_read_back_for_any_file_name(tmp_path):
         *(Change(name, "p", (0.1, math.nan), (1e-7, 1 / 3), "fix", reason=name.replace("\udceb", "")) for name in NASTY)
     )
     write_patch(made, tmp_path / "p.jsonl")
-    assert read_patch(tmp_path / "p.jsonl") == made
+    # Options that earlier versions did not have get their defaults.
+    assert read_patch(tmp_path / "p.jsonl") == replace(made, options=upgraded_options("table", made.options))
     # A line a decision: nothing in a name or a reason breaks it, and people can read it.
     content = (tmp_path / "p.jsonl").read_bytes()
     assert content.count(b"\n") == len(NASTY) + 1

