@@ -37,7 +37,7 @@ from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 BOUND = 1e-6
 RATE, BATCH = 3e-3, 32
-OPTIONS = DeepGUMOptions(schedule="interleaved")
+OPTIONS = DeepGUMOptions(groups="sample", schedule="interleaved")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from deepgum.checks import LARGEST, is_storable
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["CellFormat", "MissingMarks"]
+__all__ = ["STANDARD", "CellFormat", "MissingMarks"]
 
 Values = NDArray[np.float64]
 

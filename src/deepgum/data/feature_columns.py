@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.data.cell_format import STANDARD
 from deepgum.errors import InvalidDataError
 
 __all__ = ["FeatureColumn", "columns_of", "feature_column"]
@@ -26,7 +27,7 @@ MOSTLY, OFTEN, FEW = 0.9, 0.5, 20
 """A column of strings that are not all numbers is probably one of numbers if at least the share `MOSTLY` are numbers,
 or at least the share `OFTEN`, with more than `FEW` different numbers. Sizes 36, 38, XL are categories."""
 
-WORDS = frozenset(("na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-nan", "nat", "missing", "-", "--", "?", "."))
+WORDS = STANDARD | {"missing", "-", "--", "?", "."}
 """Words for a gap, in a column whose other cells are numbers or dates."""
 
 DAY = 86_400e6

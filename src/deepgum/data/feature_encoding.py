@@ -91,7 +91,7 @@ class FeatureEncoding:
                 parts.append(_numbers(table, name, missing=gaps))
                 continue
             place = {text: float(number) for number, text in enumerate(categories)}
-            texts = ["" if cell is None else str(cell).strip() for cell in table.cells[name]]
+            texts = ["" if table.form.is_missing(cell) else str(cell).strip() for cell in table.cells[name]]
             parts.append(np.array([place.get(text, -1.0) if text or not gaps else math.nan for text in texts]))
         return np.stack(parts, axis=1)
 
@@ -134,8 +134,9 @@ def _column(table: Columns, name: str) -> FeatureColumn:
     try:
         return FeatureColumn(name, table.numbers(name, missing=True))
     except InvalidDataError:
-        column = feature_column(name, table.cells[name])
-        if column.odd:
+        form = table.form
+        column = feature_column(name, [None if form.is_missing(cell) else cell for cell in table.cells[name]])
+        if column.odd or _are_numbers(column.categories or (), table):
             raise
     most = min(MOST_CATEGORIES, max(FEW_CATEGORIES, len(table) // 2))
     if column.categories is not None and len(column.categories) > most:
@@ -145,3 +146,9 @@ def _column(table: Columns, name: str) -> FeatureColumn:
             "these are ids or free texts, leave the column out of the features. Or group them, or make numbers of them."
         )
     return column
+
+
+def _are_numbers(texts: Sequence[str], table: Columns) -> bool:
+    """Return whether at least half of the texts are numbers in another format, such as 12,5 or $ 12."""
+    found = sum(any(map(str.isdigit, text)) and text[0] != "#" and bool(table.form.hint(text)) for text in texts)
+    return bool(texts) and found >= len(texts) / 2

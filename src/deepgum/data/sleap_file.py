@@ -147,6 +147,8 @@ class SleapFile:
             raise ValueError("its frames have instances that do not exist")
         owner = np.repeat(np.arange(len(frames)), end - begin)
         rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.empty(0, np.int64)])
+        if len(set(rows.tolist())) < len(rows):
+            raise ValueError("its frames have instances in common")
         of_kind = instances["instance_type"][rows] == kind
         owner, rows = owner[of_kind], rows[of_kind]
         mine = instances[rows]
@@ -158,6 +160,8 @@ class SleapFile:
         first, last = mine["point_id_start"].astype(np.int64), mine["point_id_end"].astype(np.int64)
         if (first < 0).any() or (last > len(points)).any() or (last - first != nodes).any():
             raise ValueError(f"its instances should have {nodes} points each")
+        if (np.diff(np.sort(first)) < nodes).any():
+            raise ValueError("its instances have points in common")
         numbers = frames["video"][owner].tolist()
         unknown = set(numbers) - set(self._video_places)
         if unknown:

