@@ -31,6 +31,7 @@ def forms(given, missing):
     yield pd.Series([pd.NA if gone else value for gone, value in zip(missing, given, strict=True)], dtype=object)
 
 
+@pytest.mark.case(5)
 def test_scores_and_audits_are_as_with_nan(data):
     X, predicted, given, missing = data
     cells = np.where(missing, np.nan, given)
@@ -45,6 +46,7 @@ def test_scores_and_audits_are_as_with_nan(data):
     np.testing.assert_allclose(score_labels(predicted, frame).labels.responsibilities, expected)
 
 
+@pytest.mark.case(5)
 def test_the_mixture_is_fitted_as_with_nan(data):
     _, predicted, given, missing = data
     residuals = (given - predicted)[:, None]
@@ -58,6 +60,7 @@ def test_the_mixture_is_fitted_as_with_nan(data):
     np.testing.assert_allclose(streamed.covariances_[0], expected.covariances_[0], rtol=1e-6)
 
 
+@pytest.mark.case(5)
 def test_the_regressor_and_the_data_take_masked_labels_as_missing(data):
     X, _, given, missing = data
     for form in forms(given, missing):
@@ -71,6 +74,7 @@ def test_the_regressor_and_the_data_take_masked_labels_as_missing(data):
     np.testing.assert_array_equal(*(fit.predict(X) for fit in fits))
 
 
+@pytest.mark.case(5)
 def test_other_values_are_unchanged():
     array, texts = np.arange(3), ["a", None]
     assert with_nan(array) is array
@@ -79,6 +83,7 @@ def test_other_values_are_unchanged():
     assert np.isnan(with_nan([[1.0, pd.NA]])[0][1])
 
 
+@pytest.mark.case(5)
 def test_the_user_can_name_marks(data):
     _, predicted, given, missing = data
     expected = score_labels(predicted, np.where(missing, np.nan, given)).labels.responsibilities

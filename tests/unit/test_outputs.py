@@ -62,6 +62,7 @@ Y = X.sum(dim=1).numpy()
 SGD = SGDOptions(epochs_max=1, batch_size=40)
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_entry_point_takes_the_one_tensor_that_fits(kind):
     plain = Net("flat").linear
@@ -72,6 +73,7 @@ def test_every_entry_point_takes_the_one_tensor_that_fits(kind):
     torch.testing.assert_close(made(X), made.centre + made.scale * made.backbone.linear(X))
 
 
+@pytest.mark.case(16)
 def test_the_estimator_takes_such_a_network():
     model = DeepGUMRegressor(Net("dict"), max_epochs=1, random_state=0).fit(X.numpy(), Y)
     assert model.predict(X.numpy()).shape == Y.shape
@@ -90,6 +92,7 @@ class Only(nn.Module):
         return {"tuple": lambda: (out[0], None), "dict": lambda: {"out": out["out"]}}[self.network.kind]()
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize(
     "network", [Only(Net("tuple", 2)), Only(Net("dict", 2)), OutputOf(Net("dataclass", 2), "logits")]
 )
@@ -101,11 +104,13 @@ def test_the_onnx_file_of_such_a_network_has_one_output(network, tmp_path):
     np.testing.assert_allclose(found, network.network.linear(X).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.case(16)
 def test_landmarks_of_two_axes_are_flattened():
     points = torch.arange(24.0).reshape(4, 3, 2)
     torch.testing.assert_close(as_predictions({"pts": points}, (4, 6)), points.flatten(1))
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize(
     ("outputs", "found"),
     [
@@ -139,6 +144,7 @@ class Twins(nn.Module):
         return Pair(self.main(x), self.aux(x)) if self.training else self.main(x)
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize("output", ["points", 0, lambda out: out.points if isinstance(out, tuple) else out])
 def test_the_output_that_is_named_is_trained(output):
     result = fit_loss(Twins(), DATA, DATA, loss="l2", sgd=SGD, output=output)
@@ -147,6 +153,7 @@ def test_the_output_that_is_named_is_trained(output):
     assert not torch.equal(result.model.network.main.weight, Twins().main.weight)
 
 
+@pytest.mark.case(16)
 def test_the_output_is_named_in_every_entry_point():
     models = [
         fit_deepgum(Twins(), DATA, DATA, sgd=SGD, output="points").model,
@@ -156,11 +163,13 @@ def test_the_output_is_named_in_every_entry_point():
         torch.testing.assert_close(model.network.aux.weight, Twins().aux.weight)
 
 
+@pytest.mark.case(16)
 def test_a_network_with_two_heads_is_refused_without_a_name():
     with pytest.raises(InvalidDataError, match=r"Several of them fit.*`output=`"):
         fit_deepgum(Twins(), DATA, DATA, sgd=SGD)
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize(
     ("output", "found"),
     [("scores", "The network gives a OrderedDict of 3"), (9, "a OrderedDict"), (True, "a key or field")],
@@ -176,6 +185,7 @@ def lazy():
     return nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(1))
 
 
+@pytest.mark.case(16)
 def test_lazy_layers_are_made_with_the_seed():
     models = []
     for draws in (0, 1):
@@ -189,6 +199,7 @@ def test_lazy_layers_are_made_with_the_seed():
     assert build_model(lambda data, d: lazy(), DATA, seed=0)(X).shape == (80, 1)
 
 
+@pytest.mark.case(16)
 def test_the_estimator_trains_a_copy_of_lazy_layers():
     network = lazy()
     assert DeepGUMRegressor(network, max_epochs=1, random_state=0).fit(X.numpy(), Y).predict(X.numpy()).shape == (80,)
@@ -206,11 +217,13 @@ class Raises(nn.Module):
         return self.linear(x).points
 
 
+@pytest.mark.case(16)
 def test_an_error_inside_the_network_is_named():
     with pytest.raises(InvalidDataError, match=r"cannot take inputs.*no attribute 'points'"):
         fit_deepgum(Raises(), DATA, DATA, sgd=SGD)
 
 
+@pytest.mark.case(16)
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [

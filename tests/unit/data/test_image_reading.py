@@ -28,6 +28,7 @@ def crop(path: Path, size: int = 8, **options: object) -> np.ndarray:
     return read_crop(path, None, size, colour=False, reading=reading)[0]
 
 
+@pytest.mark.case(8)
 @pytest.mark.parametrize(
     ("top", "dtype", "suffix"),
     [
@@ -94,6 +95,7 @@ def test_a_dark_image_of_a_data_set_stays_darker_than_a_bright_one(tmp_path: Pat
     assert load_readable_crops(own, tmp_path / "cache").survey.ranges == {"16 bits": (0.0, 511.0)}
 
 
+@pytest.mark.case(8)
 def test_pixels_that_lie_close_together_are_stretched_and_gaps_are_black(tmp_path: Path) -> None:
     warm = (29_000 + RAMP * 2000).astype(np.uint16)  # hundredths of a kelvin
     Image.fromarray(warm).save(tmp_path / "warm.png")
@@ -115,6 +117,7 @@ def oriented(path: Path, orientation: int, **options: object) -> None:
     Image.fromarray(MARK).save(path, exif=exif, **options)
 
 
+@pytest.mark.case(9)
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_an_orientation_is_applied_only_on_request(tmp_path: Path, orientation: int, suffix: str) -> None:

@@ -35,6 +35,7 @@ def load(path: Path, **options: object):
     return load_table(path, image="file", image_size=16, cache_dir=path.parent / "cache", **options)
 
 
+@pytest.mark.case(9)
 def test_a_notice_counts_the_images_and_names_the_reading_that_fits(table: Path) -> None:
     with pytest.warns(DataNotice) as caught:
         pool = load(table)
@@ -46,6 +47,7 @@ def test_a_notice_counts_the_images_and_names_the_reading_that_fits(table: Path)
     assert (pool.data.targets[:2] > 0.95).any()
 
 
+@pytest.mark.case(9)
 def test_turned_landmarks_keep_their_labels_and_lie_inside(table: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -58,6 +60,7 @@ def test_turned_landmarks_keep_their_labels_and_lie_inside(table: Path) -> None:
     assert_allclose(pool.data.targets[3], [(12 + 8) / 64, 60 / 64])  # an image without orientation stays as it is
 
 
+@pytest.mark.case(9)
 def test_targets_that_are_no_points_get_the_count(table: Path) -> None:
     with pytest.warns(DataNotice, match="2 of 4 images carry .* give --apply-orientation"):
         load(table, targets=["age"], landmarks=False)
@@ -66,6 +69,7 @@ def test_targets_that_are_no_points_get_the_count(table: Path) -> None:
         load(table, targets=["age"], landmarks=False, apply_orientation=True)
 
 
+@pytest.mark.case(9)
 def test_the_reading_that_fits_is_the_one_that_contains_the_points() -> None:
     names, sizes = ["a", "b", "c"], {0: (WIDTH, HEIGHT), 2: (WIDTH, HEIGHT)}
 

@@ -32,6 +32,7 @@ def zstd(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd])
 @pytest.mark.parametrize("name", ["labels.csv.gz", "labels.csv"])
+@pytest.mark.case(19)
 def test_compressed_text_is_read_whatever_its_name(tmp_path, pack, name):
     path = tmp_path / name
     path.write_bytes(pack(TEXT.encode()))
@@ -56,6 +57,7 @@ def test_compressed_text_is_read_whatever_its_name(tmp_path, pack, name):
         '{"id": "a", "age": 31}\n{"id": "b"}\n{"id": "c", "age": "44.5"}\n',
     ],
 )
+@pytest.mark.case(19)
 def test_the_beginning_of_a_text_is_understood(tmp_path, text):
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8", newline="")
@@ -96,6 +98,7 @@ def test_a_header_that_begins_with_a_hash_is_no_comment(tmp_path):
         r"\N",
     ],
 )
+@pytest.mark.case(20)
 def test_words_of_other_programs_mark_missing_values(tmp_path, word):
     path = tmp_path / "labels.csv"
     path.write_text(TEXT.replace("b,", f"b, {word} "), encoding="utf-8")
@@ -106,6 +109,7 @@ def test_words_of_other_programs_mark_missing_values(tmp_path, word):
 
 
 @pytest.mark.parametrize("word", ["?", "-", ".", "unknown", "n.d."])
+@pytest.mark.case(20)
 def test_other_words_are_refused_with_the_option_to_type(tmp_path, word):
     path = tmp_path / "labels.csv"
     path.write_text(TEXT.replace("b,", f"b,{word}"), encoding="utf-8")
@@ -172,6 +176,7 @@ def write_sqlite(path):
         (lambda path: path.write_text("[1, 2]", encoding="utf-8"), "other JSON"),
     ],
 )
+@pytest.mark.case(19)
 def test_files_of_other_kinds_are_named(tmp_path, write, kind):
     path = tmp_path / "labels.csv"
     write(path)
@@ -180,6 +185,7 @@ def test_files_of_other_kinds_are_named(tmp_path, write, kind):
 
 
 @pytest.mark.parametrize("name", ["labels.feather", "labels.csv"])
+@pytest.mark.case(19)
 def test_feather_is_read_by_its_content(tmp_path, name):
     FRAME.to_feather(tmp_path / name)
     np.testing.assert_array_equal(ages(tmp_path / name), [31, np.nan, 44.5])

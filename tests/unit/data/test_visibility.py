@@ -82,6 +82,7 @@ def load(path: Path, targets: list[str], **options: object):
     )
 
 
+@pytest.mark.case(10)
 @pytest.mark.parametrize("targets", [["x1", "y1", "v1", "x2", "y2", "v2"], ["x1-v2"], ["v?", "x?", "y?"]])
 def test_a_landmark_with_visibility_0_is_missing(table: Path, targets: list[str]) -> None:
     with pytest.warns(DataNotice, match="v1, v2.*are no coordinates: 2 of 6 landmarks have visibility 0") as caught:
@@ -97,6 +98,7 @@ def test_a_landmark_with_visibility_0_is_missing(table: Path, targets: list[str]
     assert TableFile().settled_options(table, options)["targets"] == ["x1", "y1", "x2", "y2"]
 
 
+@pytest.mark.case(10)
 def test_a_visibility_that_is_not_named_is_told_and_changes_nothing(table: Path) -> None:
     with pytest.warns(DataNotice, match="2 landmarks have labels although their visibility is 0 .columns v1, v2"):
         pool = load(table, ["x1", "y1", "x2", "y2"])
@@ -111,6 +113,7 @@ def test_confidences_are_left_out_and_delete_nothing(table: Path) -> None:
     assert_allclose(pool.data.targets, POINTS / SIDE, rtol=1e-6)
 
 
+@pytest.mark.case(10)
 def test_a_third_column_of_another_name_is_refused(table: Path) -> None:
     frame = pd.read_csv(table).rename(columns={"v1": "s1", "v2": "s2"})
     frame.to_csv(table, index=False)
@@ -168,6 +171,7 @@ def faces(n: int = 120) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.case(10)
 def test_a_score_takes_a_landmark_with_visibility_0_as_missing(tmp_path: Path) -> None:
     frame = faces()
     frame.to_csv(tmp_path / "t.csv", index=False)

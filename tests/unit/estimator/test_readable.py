@@ -26,6 +26,7 @@ def small():
     return DeepGUMRegressor(random_state=0, max_epochs=1, schedule="interleaved")
 
 
+@pytest.mark.case(15)
 def test_sparse_features_give_what_dense_features_give():
     sparse = scipy.sparse.random(N, 5, 0.4, random_state=0)
     expected = small().fit(sparse.toarray(), Y).predict(sparse.toarray())
@@ -33,18 +34,21 @@ def test_sparse_features_give_what_dense_features_give():
         np.testing.assert_array_equal(small().fit(X, Y).predict(X), expected)
 
 
+@pytest.mark.case(15)
 def test_encoders_with_their_defaults_work_in_a_pipeline():
     encoder = make_column_transformer((OneHotEncoder(), ["town", "zip"]), remainder=StandardScaler())
     assert scipy.sparse.issparse(encoder.fit_transform(FRAME))
     assert make_pipeline(encoder, small()).fit(FRAME, Y).predict(FRAME).shape == (N,)
 
 
+@pytest.mark.case(15)
 def test_sparse_features_that_memory_cannot_hold_are_refused(monkeypatch):
     monkeypatch.setattr(readable, "MOST_CELLS", 100)
     with pytest.raises(InvalidDataError, match=r"sparse X of shape \(40, 5\).*TruncatedSVD"):
         small().fit(scipy.sparse.random(N, 5), Y)
 
 
+@pytest.mark.case(15)
 @pytest.mark.parametrize(
     ("X", "message"),
     [
@@ -61,6 +65,7 @@ def test_columns_that_a_network_cannot_take_are_named(X, message):
         small().fit(X, Y)
 
 
+@pytest.mark.case(15)
 def test_the_same_columns_are_named_in_predictions():
     model = small().fit(FRAME[["area", "zip"]], Y)
     with pytest.raises(InvalidDataError, match="NaN in columns 'area', 'zip'"):

@@ -30,6 +30,7 @@ P, T = torch.zeros(B, 6), torch.arange(6.0 * B).reshape(B, 6)
 INDEX = torch.arange(B)
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("predictions", "targets", "index"),
     [
@@ -53,6 +54,7 @@ def test_one_tensor_is_taken_in_every_form(predictions: Any, targets: Any, index
     torch.testing.assert_close(recorded.residuals, T)
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -92,6 +94,7 @@ class Single(Dataset[Any]):
 PAIRS = TensorDataset(torch.arange(float(B)), T)
 
 
+@pytest.mark.case(17)
 @pytest.mark.parametrize(
     "dataset",
     [
@@ -152,6 +155,7 @@ def flags_of_a_loop(shift: float, labels_vary: bool) -> Tensor:
     return tracker.flags
 
 
+@pytest.mark.case(18)
 def test_labels_that_an_augmentation_moves_are_judged_as_labels_that_stay() -> None:
     wrong = (torch.arange(300) % 10 == 0)[:, None]
     torch.testing.assert_close(flags_of_a_loop(1.0, labels_vary=True), wrong)
@@ -160,6 +164,7 @@ def test_labels_that_an_augmentation_moves_are_judged_as_labels_that_stay() -> N
         flags_of_a_loop(1.0, labels_vary=False)
 
 
+@pytest.mark.case(18)
 def test_each_sample_has_one_vote_and_draws_do_not_cancel() -> None:
     """A wrong label and its mirror image have opposite residuals, whose mean would look right."""
     options = DeepGUMOptions(warmup_epochs=1)

@@ -24,6 +24,7 @@ def weights():
     return predicted, given, missing
 
 
+@pytest.mark.case(3)
 @pytest.mark.parametrize("value", [-9999.0, -1.0, 0.0, 999.0, 65535.0, 1e20, 2.0**31 - 1])
 def test_other_labels_are_judged_as_if_the_marked_ones_were_missing(weights, value):
     predicted, given, missing = weights
@@ -44,6 +45,7 @@ def test_other_labels_are_judged_as_if_the_marked_ones_were_missing(weights, val
     assert "count in no share" in marked.summary.verdict
 
 
+@pytest.mark.case(4)
 def test_points_that_mark_missing_landmarks_are_found_in_all_landmarks_together():
     rng = np.random.default_rng(2)
     predicted = rng.uniform(20, 200, size=(150, 8))
@@ -104,6 +106,7 @@ def no_marks():
     yield "a detection limit", np.where(truth < 1, 0.0, truth), near
 
 
+@pytest.mark.case(3)
 @pytest.mark.parametrize(
     ("what", "given", "predicted"), list(no_marks()), ids=lambda each: each if isinstance(each, str) else ""
 )
@@ -111,6 +114,7 @@ def test_values_that_recur_for_other_reasons_are_no_marks(what, given, predicted
     assert find_marks(given[:, None], predicted[:, None], [(0,)]) == ()
 
 
+@pytest.mark.case(3)
 def test_a_value_alone_is_a_mark_unless_predictions_expect_it():
     labels = np.append(np.linspace(10.0, 20.0, 90), [500.0] * 10)[:, None]
     (mark,) = lonely_marks(labels)

@@ -22,6 +22,7 @@ def angles(period, start, noise, seed=0):
     return start + truth, predicted
 
 
+@pytest.mark.case(7)
 @pytest.mark.parametrize(("period", "start", "noise"), CASES)
 def test_the_period_is_named_and_no_label_is_flagged(period, start, noise):
     given, predicted = angles(period, start, noise)
@@ -37,6 +38,7 @@ def test_the_period_is_named_and_no_label_is_flagged(period, start, noise):
     assert not score_labels(predicted, given, target_names=["a"], periods={"a": period}).summary.notices
 
 
+@pytest.mark.case(7)
 def test_wrong_labels_among_angles_are_judged_as_with_the_period():
     given, predicted = angles(360.0, 0.0, 3.0)
     wrong = np.arange(N) < 60
@@ -49,6 +51,7 @@ def test_wrong_labels_among_angles_are_judged_as_with_the_period():
     assert plain.labels.flags[~wrong].mean() < 0.01
 
 
+@pytest.mark.case(7)
 def test_labels_without_turns_have_no_period():
     rng = np.random.default_rng(2)
     given, predicted = angles(360.0, 0.0, 3.0)

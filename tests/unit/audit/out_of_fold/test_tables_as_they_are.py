@@ -44,6 +44,7 @@ def audit(X, regressor=None, **options):
     return audit_labels(X, Y, regressor, inliers="gaussian", most_rounds=2, **options)
 
 
+@pytest.mark.case(14)
 @pytest.mark.parametrize(
     ("X", "regressor"),
     [
@@ -62,6 +63,7 @@ def test_the_regressor_gets_the_features_as_they_are(X, regressor):
     assert audit(X, regressor).labels.flags[WRONG, 0].mean() > 0.9
 
 
+@pytest.mark.case(14)
 @pytest.mark.parametrize(
     "X",
     [
@@ -82,6 +84,7 @@ def test_the_default_regressor_takes_categories_dates_and_texts(X):
     assert flags[~WRONG].mean() < 0.05
 
 
+@pytest.mark.case(14)
 def test_gaps_go_to_the_regressor():
     gaps = FRAME.mask(RNG.random((N, 2)) < 0.1)
     numbers = gaps[["area"]].assign(kiel=(gaps.town == "kiel") + 0.0, lyon=(gaps.town == "lyon") + 0.0)

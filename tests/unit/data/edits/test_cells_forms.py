@@ -35,6 +35,7 @@ def corrected(path, out, changes, **options):
         ("sep=;\nid;age\na;31\nb;\nc;40\n", {}, "sep=;\nid;age\na;32.5\nb;\nc;\n"),
     ],
 )
+@pytest.mark.case(21)
 def test_everything_else_stays_as_it_is(tmp_path, before, options, after):
     path, out = tmp_path / "a.csv", tmp_path / "b.csv"
     path.write_text(before, encoding="utf-8")
@@ -69,6 +70,7 @@ def test_a_dropped_landmark_gets_the_point_that_marks_others(tmp_path):
         (pa.int16(), 32.6, 33),
     ],
 )
+@pytest.mark.case(21)
 def test_types_of_parquet_columns_stay(tmp_path, kind, new, written):
     path, out = tmp_path / "a.parquet", tmp_path / "b.parquet"
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -65,6 +65,7 @@ def assert_flagged(path: Path, wrong: list[tuple[str, str]]) -> None:
     assert len(flagged) <= len(wrong) + 2
 
 
+@pytest.mark.case(26)
 def test_the_three_header_lines_are_read_and_left_and_right_known(tmp_path: Path) -> None:
     path, _ = labels(tmp_path, [])
     keypoints = DLC.read(path, OPTIONS)
@@ -132,6 +133,7 @@ def test_the_output_for_a_whole_video_is_matched_by_the_numbers_of_frames(tmp_pa
     assert "a name that starts with the name of the video" in result.output
 
 
+@pytest.mark.case(26)
 def test_a_table_alone_is_named_with_the_commands_to_type(tmp_path: Path) -> None:
     path, points = labels(tmp_path, [])
     result = run("score", path)

@@ -92,6 +92,7 @@ def test_parquet_columns_of_other_types_are_numbers_or_categories(tmp_path):
     np.testing.assert_array_equal(inputs[:, 1:], [[1, 1], [0, 0], [1, 1]])
 
 
+@pytest.mark.case(13)
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -106,6 +107,7 @@ def test_columns_that_are_neither_numbers_nor_categories_are_named(tmp_path, row
         load_table(write(tmp_path / "a.csv", rows), targets=["rent"], features=FEATURES)
 
 
+@pytest.mark.case(13)
 def test_a_table_without_inputs_says_which_columns_there_are(table):
     with pytest.raises(InvalidParameterError, match=r"Say what the input is: --features or --image.*'area', 'town'"):
         load_table(table, targets=["rent"])
@@ -168,6 +170,7 @@ def test_the_onnx_file_takes_places_and_gaps_and_lists_them(trained, table, tmp_
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.case(13)
 def test_an_audit_and_its_gain_take_categories_and_gaps(table, tmp_path, monkeypatch):
     fit = LabelMixture.fit
     monkeypatch.setattr(LabelMixture, "fit", lambda *given, **options: fit(*given, **options | {"intervals": False}))
