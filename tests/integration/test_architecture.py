@@ -81,7 +81,7 @@ def test_the_data_set_of_the_page_is_split(module):
 def test_the_reason_of_the_page_is_found(module, ages):
     scored = deepgum.score_labels(*ages, reasons=[module("Placeholder")])
     assert "placeholder" not in REASONS
-    assert scored.worst[0].why == "The label is 99, which stands for a missing value."
+    assert {scored.labels.why[row, 0] for row in range(20)} == {"The label is 99, which stands for a missing value."}
 
 
 def test_the_density_of_the_page_judges(module, ages):

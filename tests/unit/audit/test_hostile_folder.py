@@ -64,7 +64,7 @@ def test_a_summary_with_a_wrong_type_is_refused(
 @pytest.mark.parametrize(
     ("column", "values"),
     [
-        ("id", pa.array(range(80))),
+        ("id", pa.array([0.5] * 80)),
         ("id", pa.nulls(80)),
         ("why", pa.array([float("nan")] * 80)),
         ("error_kind", pa.array([["shifted"]] * 80)),
