@@ -44,7 +44,7 @@ def test_every_imported_package_is_declared() -> None:
     missing = {
         module: file.relative_to(ROOT).as_posix()
         for module, file in modules.items()
-        if not declared & {re.sub(r"[-_.]+", "-", name).lower() for name in sources.get(module, ())}
+        if not declared & {re.sub(r"[-_.]+", "-", name).lower() for name in sources.get(module, (module,))}
     }
     assert missing == {}
 

@@ -16,6 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "score.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 COMMAND = re.compile(r"deepgum score [^`\n]+")
+KEYPOINTS = re.compile(r"\.(json|slp|h5)\b")  # files that docs/keypoints.md describes; the page has none of them
 
 
 def test_the_page_from_its_first_line_to_its_last(tmp_path, monkeypatch):
@@ -25,7 +26,9 @@ def test_the_page_from_its_first_line_to_its_last(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(first, str(PAGE), "exec"), namespace)
-        for command in dict.fromkeys(COMMAND.findall(TEXT)):
+        commands = [each for each in dict.fromkeys(COMMAND.findall(TEXT)) if not KEYPOINTS.search(each)]
+        assert commands
+        for command in commands:
             result = CliRunner().invoke(main, command.split()[1:])
             assert result.exit_code == 0, result.output
             assert "y by y_pred" in result.output

@@ -145,7 +145,8 @@ def compare(
       utkface, cacd         ages
       head-pose, mcgill     angles, the first of seven folds
       table                 your own table: it needs the names of columns, so use deepgum fit
-      coco                  keypoints in a COCO file
+      coco, deeplabcut, sleap, label-studio, ultralytics, pts
+                            keypoints in files of these programs
       package.module:name   your own class, as docs/datasets.md describes
 
     \b

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.notices.aside import Aside
 from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
+from deepgum.audit.reasons.registry import REASONS
 from deepgum.audit.scoring.run_table import runs_worst_first
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round, RunSummary
 from deepgum.audit.targets import Targets
@@ -173,11 +174,22 @@ class Tally:
             self._marked += marked.sum(axis=0)
         self._right += np.where(flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judgeable = (place for place in labels.worst_first() if self._can_judge(place[1]) and flags[place])
-        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
+        ranked = [
+            (*self._rank(labels, place), _flag(labels, place))
+            for place in islice(self._with_reason(labels, flags), self._most)
+        ]
         # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
         self._samples += len(labels)
+
+    def _with_reason(self, labels: ScoredLabels, flags: NDArray[np.bool_]) -> Iterator[Place]:
+        """Yield the flags, worst first, without groups that cannot be judged.
+
+        `flags` (n, g) are the flags of labels that are no marks. A mark is yielded if a reason of the user explains it.
+        """
+        for place in labels.worst_first():
+            if self._can_judge(place[1]) and (flags[place] or labels.kinds.get(place) not in REASONS):
+                yield place
 
     def _can_judge(self, group: int) -> bool:
         return self._faults[group] is None and can_judge(self._status[group])

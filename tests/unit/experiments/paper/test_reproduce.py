@@ -209,7 +209,8 @@ def test_every_number_that_the_cpu_scale_changes_is_listed(network: str) -> None
     if getattr(paper, size) != getattr(here, size):
         assert (getattr(paper, size), getattr(here, size)) in listed
     for section in (model, sgd):
-        of = [{**asdict(getattr(scale, section))} for scale in (paper, here)]
+        sections = [getattr(scale, section) for scale in (paper, here)]
+        of = [dict(each.effective) if section == sgd else asdict(each) for each in sections]
         for name in of[0].keys() - _UNSAID:
             # The width of VGG-16's layers says nothing of a network without them, nor does a cache that is not there.
             if of[0][name] == of[1][name] or (name == "cache_dtype" and not of[1]["frozen"]):
