@@ -33,8 +33,7 @@ CSS = {"--ink", "--soft", "--line", "--given", "--predicted"}
 
 
 def commands() -> dict[str, click.Command]:
-    context = click.Context(main)
-    return {name: main.get_command(context, name) for name in main.list_commands(context)}  # type: ignore[misc]
+    return dict(main.commands)
 
 
 def options_of(command: click.Command) -> set[str]:

@@ -39,7 +39,7 @@ _EXPONENT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class MissingMarks:
-    """What the user says marks a missing label, in addition to the words that every table may have.
+    """Marks of a missing label that the user names, in addition to the words that every table may have.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Aside:
-    """What is set aside, in the labels of d targets.
+    """The marks and turns whose labels are set aside, for the labels of d targets.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Aside:
         return (
             f"{name}: {count:,} {labels} {differ} from {theirs} by one full turn ({period}). If {name} is an angle or "
             f"has another period, give --period {typed} (periods={{{name!r}: {period}}} in Python). Until then "
-            f"nothing is said about {these}."
+            f"{these} {'is' if count == 1 else 'are'} not judged."
         )
 
 

@@ -25,7 +25,7 @@ __all__ = ["PutBack", "put_back"]
 Flags = NDArray[np.bool_]
 
 MARKED, UNKNOWN = 0.001, 0.5
-"""Probability that a label is right: if it is a mark far from its prediction, and if nothing is said about it."""
+"""Probability that a label is right: of a mark far from its prediction, and of a label that is not judged."""
 
 
 class PutBack(NamedTuple):
@@ -47,7 +47,7 @@ def put_back(
 
     A label that may mark a missing label and is far from its prediction is flagged. Its reason is `mark`, or one that
     the user has added; the built-in rules, which look for kinds of errors, do not see it. Any other label that was set
-    aside has the probability 0.5, and is not flagged: nothing is said about it. If only a part of a group was set
+    aside is not judged: it has the probability 0.5, and is not flagged. If only a part of a group was set
     aside, a flag of the other part stays as it is.
     """
     given = whole.given

@@ -126,7 +126,7 @@ def test_periodic_labels_are_compared_by_their_period():
     wrapped = score_labels(truth, around, target_names=["yaw"], periods={"yaw": 360}, inliers="gaussian")
     crossing = np.abs(around - truth)[:, 0] > 180
     assert crossing.any()
-    assert (straight.labels.responsibilities[crossing] == 0.5).all()  # nothing is said without the period
+    assert (straight.labels.responsibilities[crossing] == 0.5).all()  # not judged without the period
     assert "--period yaw=360" in straight.summary.notices[0]
     assert not wrapped.summary.notices
     assert not wrapped.labels.flags[crossing].any()
