@@ -192,6 +192,19 @@ class KeypointFile(Dataset):
         Only a loader of images needs them: scores and corrections do without.
         """
 
+    def check_predictions(self, predictions: Path) -> None:
+        """Check that there is a file of predictions; a folder, if the labels of the format are a folder.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is none.
+        """
+        if not (predictions.exists() if self.is_file else predictions.is_dir()):
+            expected = f"the {'file' if self.is_file else 'folder'} that a model has written ({self.output})"
+            hint = f"There is no such {'file' if self.is_file else 'folder'}."
+            raise InvalidParameterError("predictions", expected, str(predictions), hint)
+
     def read_predictions(
         self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
     ) -> PredictedInstances:
