@@ -1,8 +1,8 @@
 """The place of each instance by the shape that all instances have in common, which a few wrong keypoints do not move.
 
-Without a box, a network that sees the box around the labelled points of an instance sees the labels: a point that is at
-the edge of the image, or an instance that fills little of it, gives a wrong label away. The network learns that, and
-predicts the wrong label. Here, the place of an instance is that of the common shape, fitted to its points.
+If a network sees the box around the labelled points of an instance, it sees the labels: a wrong point lies at an edge of
+the box. The network learns this, and predicts the wrong point. Here, the place of an instance is that of the common
+shape, fitted to its points.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _loss(apart: Plane, usable: NDArray[np.bool_], near: Values) -> Values:
 def _spread(places: Plane) -> Values:
     """Return the median distance (n, 1) of the points of each instance from their middle, at least 1 % of a side."""
     median = np.nanmedian(np.abs(places - _middle(places)), axis=1)
-    return np.maximum(median, _longer_side(places) / 100)[:, None]
+    return np.asarray(np.maximum(median, _longer_side(places) / 100))[:, None]
 
 
 def _middle(places: Plane) -> Plane:
