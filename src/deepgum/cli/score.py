@@ -165,6 +165,6 @@ def score(
             on_stage=reporter.say,
             on_progress=reporter.scoring,
         )
-    terminal.print(scores(scored.summary, scored.worst, scored.pairs))
+    terminal.print(scores(scored.summary, scored.worst, scored.pairs, rest=""))
     for line in next_steps(scored.summary, [table, *filter(None, [predictions])], out):
         terminal.say(line)

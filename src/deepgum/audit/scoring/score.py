@@ -50,7 +50,9 @@ class Scored:
         lines = [f"Notice: {notice}" for notice in self.summary.notices]
         lines += [f"{self.summary.samples:,} samples, {self.summary.labels:,} labels. {self.summary.verdict}"]
         if len(self.summary.groups) > 1:
-            lines += [f"  {group.name}: {group.verdict}" for group in self.summary.groups]
+            lines += [f"  {group.name}: {group.verdict}" for group in self.summary.shown_groups]
+        if self.summary.other_groups:
+            lines += [f"  {self.summary.other_groups} `summary.groups` has all."]
         return "\n".join(lines)
 
 
