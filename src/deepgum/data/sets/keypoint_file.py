@@ -20,13 +20,13 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.image_reading import ImageReading, ImageSurvey
+from deepgum.data.instance_squares import instance_squares
 from deepgum.data.keypoint_images import (
     check_places,
     check_sizes,
     find_images,
     folder_of_images,
     image_sizes,
-    instance_squares,
 )
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, left_right_pairs, placed
