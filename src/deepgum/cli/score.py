@@ -9,6 +9,7 @@ import click
 
 from deepgum.cli.common import session
 from deepgum.cli.options import (
+    APPLY_ORIENTATION,
     CATEGORY,
     DECIMAL,
     IMAGES,
@@ -30,6 +31,7 @@ __all__ = ["score"]
 _SECTIONS = {
     "Columns of a table": ("pred", "target", "id", "image", "runs"),
     "Keypoint files": ("images", "category"),
+    "Images": ("apply_orientation",),
     "What a label means": ("groups", "swap_pairs", "periods", "unit", "missing", "decimal", "thousands"),
     "Judgement": ("inliers", "reasons"),
     "Output and machine": ("out", "threads"),
@@ -69,6 +71,7 @@ _SECTIONS = {
 @THOUSANDS
 @IMAGES
 @CATEGORY
+@APPLY_ORIENTATION
 @INLIERS
 @REASON
 @option(
@@ -96,6 +99,7 @@ def score(
     thousands: str | None,
     images: str | None,
     category: str | None,
+    apply_orientation: bool,
     inliers: str | None,
     reasons: tuple[str, ...],
     out: Path | None,
@@ -158,6 +162,7 @@ def score(
             columns={name: value for name, value in columns.items() if value},
             options={name: value for name, value in options.items() if value},
             swap_pairs=swap_pairs,
+            apply_orientation=apply_orientation,
             inliers=inliers or AUTO,
             reasons=reasons,
             out=out,

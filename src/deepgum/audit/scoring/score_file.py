@@ -23,6 +23,7 @@ def score_file(
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     swap_pairs: Swap = (),
+    apply_orientation: bool = False,
     **settings: Any,
 ) -> ScoredTable:
     """Score a table with `score_table`, and a keypoint file with `score_keypoints`.
@@ -37,7 +38,7 @@ def score_file(
         Parameters of `score_table` that keypoint files do not have: ``{"pred": ["yhat"]}``.
     options : mapping, optional
         Options of the format of a keypoint file: ``{"category": "person"}``.
-    swap_pairs : see `score_table`
+    swap_pairs, apply_orientation : see `score_table`
     **settings
         Parameters that both functions have: out, inliers, seed, reasons, on_stage, on_progress.
 
@@ -51,7 +52,7 @@ def score_file(
     if predictions is None and form is None:
         for name, value in options.items():
             raise InvalidParameterError(name, "left out for a table", value, "It is an option of keypoint files.")
-        return score_table(path, swap_pairs=swap_pairs, **columns, **settings)
+        return score_table(path, swap_pairs=swap_pairs, apply_orientation=apply_orientation, **columns, **settings)
     if predictions is None and form is not None:
         predictions = _own_predictions(path, form, options)
     assert predictions is not None
@@ -59,6 +60,8 @@ def score_file(
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
     if swap_pairs:
         options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
+    if apply_orientation:
+        options["apply_orientation"] = True
     return score_keypoints(path, predictions, options=options, **settings)
 
 

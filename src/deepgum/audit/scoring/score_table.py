@@ -29,6 +29,7 @@ from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
 from deepgum.data.cell_format import CellFormat, MissingMarks
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
@@ -79,6 +80,7 @@ def score_table(
     groups: Groups | None = None,
     id: str | None = None,
     image: str | None = None,
+    apply_orientation: bool = False,
     runs: str | None = None,
     periods: Mapping[str, float] | None = None,
     swap_pairs: Swap = (),
@@ -112,6 +114,9 @@ def score_table(
         the image files. If there is no `image` column either, the names are the positions of the rows.
     image : str, optional
         Column of image files, relative to the folder of the table. For flagged samples, the size of the image is read.
+    apply_orientation : bool
+        Whether labels belong to the images as viewers turn them by their EXIF data. By default, a label is outside of
+        an image only if it is outside of the stored and of the turned image.
     runs : str, optional
         Column of runs, whose labels may be wrong together: a day, a batch, a sensor, an annotator or a source. See
         `score_labels`. The table must fit in memory.
@@ -167,10 +172,13 @@ def score_table(
     form = CellFormat(MissingMarks.of(missing), decimal, thousands)
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs, form=form)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
-    data = _source(layout, targets)
+    if apply_orientation and image is None:
+        raise InvalidParameterError("apply_orientation", "left out for a table without `image`", apply_orientation)
+    data = _source(layout, targets, apply_orientation)
     provenance = Provenance(data, seed, begun, notices=layout.notices)
     rows = _SurveyedRows(layout)
-    builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root)))
+    reading = ImageReading(True) if apply_orientation else None
+    builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root), reading))
     parts, values = [], 0
     for part in rows:
         parts.append(part)
@@ -305,12 +313,13 @@ class _StreamPredictions:
         return (self.builder.batch(rows).without(self.aside) for rows in self.spool)
 
 
-def _source(layout: Layout, targets: Targets) -> DataSource:
+def _source(layout: Layout, targets: Targets, apply_orientation: bool) -> DataSource:
     path = layout.path.resolve()
     options = {
         "targets": [pair.target for pair in layout.pairs],
         "id": layout.id,
         "image": layout.image,
+        "apply_orientation": apply_orientation or None,
         "landmarks": targets.landmarks if layout.image is not None else None,
         "swap_pairs": [list(pair) for pair in targets.swap_pairs] or None,
         **layout.form.options,
