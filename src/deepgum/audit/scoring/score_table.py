@@ -123,9 +123,9 @@ def score_table(
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
-    missing : number, str, pair of numbers, or list of them
+    missing : number, str, point, or list of them
         What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
-        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+        ``-9999``, a word ``"?"``, or for landmarks a point ``(0, 0)``. Several numbers are a list: ``[0, -1]``.
     decimal, thousands : str
         The decimal separator and the separator of thousands of numbers in text.
     out : Path, optional
