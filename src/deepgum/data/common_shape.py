@@ -1,7 +1,7 @@
 """The place of each instance by the shape that all instances have in common, which a few wrong keypoints do not move.
 
-If a network sees the box around the labelled points of an instance, it sees the labels: a wrong point lies at an edge of
-the box. The network learns this, and predicts the wrong point. Here, the place of an instance is that of the common
+If a network sees the box around the labelled points of an instance, it sees the labels: a wrong point lies at an edge
+of the box. The network learns this, and predicts the wrong point. Here, the place of an instance is that of the common
 shape, fitted to its points.
 """
 
