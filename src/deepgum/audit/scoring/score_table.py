@@ -308,7 +308,7 @@ class _StreamPredictions:
 def _source(layout: Layout, targets: Targets) -> DataSource:
     path = layout.path.resolve()
     options = {
-        "targets": [pair.target for pair in layout.pairs],
+        "targets": list(layout.names),
         "id": layout.id,
         "image": layout.image,
         "landmarks": targets.landmarks if layout.image is not None else None,

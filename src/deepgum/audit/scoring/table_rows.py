@@ -92,7 +92,7 @@ class Layout:
         if id is None and "id" in columns:
             id = "id"
         pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image, runs) if name is not None])
-        order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
+        order = landmark_order([pair.target for pair in pairs]) if groups is None or isinstance(groups, str) else None
         pairs = pairs if order is None else tuple(pairs[place] for place in order)
         places = {pair.target: place for place, pair in enumerate(pairs)}
         visibilities = {
@@ -105,13 +105,13 @@ class Layout:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the targets."""
-        return tuple(pair.name for pair in self.pairs)
+        return tuple(pair.target for pair in self.pairs)
 
     @property
     def columns(self) -> list[str]:
         """All columns that are read, each column once."""
         named = [name for name in (self.id, self.image, self.runs) if name is not None]
-        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:]), *self.visibilities]))
+        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair), *self.visibilities]))
 
     @property
     def notices(self) -> tuple[str, ...]:
