@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from deepgum.cli.common import (
     THREADS,
     UNITS,
     VERIFY,
-    list_files,
+    list_audit,
     renamed,
     session,
     verify_files,
@@ -247,8 +246,5 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
     terminal.print(scores(summary, worst_of(labels)))
     if isinstance(columns.get("swap_pairs"), str):
         terminal.say(f"Left and right: {pairs_in_words(summary.data.swap_pairs, labels.target_names)}.")
-    list_files(terminal, [folder.scores_file, report])
-    if summary.flags:
-        named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
-        words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.say(words)
+    named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
+    list_audit(terminal, folder, report, summary.flags, trust=bool(named))

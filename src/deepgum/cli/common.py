@@ -5,6 +5,7 @@ Ctrl-C.
 from __future__ import annotations
 
 import errno
+import shlex
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from deepgum.errors import DeepGUMError, InvalidParameterError
 from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
+    from deepgum.audit.folder import AuditFolder
     from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
@@ -44,6 +46,7 @@ __all__ = [
     "WHOLE",
     "Commands",
     "console",
+    "list_audit",
     "list_files",
     "renamed",
     "session",
@@ -277,3 +280,14 @@ def list_files(terminal: Terminal, paths: Sequence[Path]) -> None:
     """Print the paths of the written files."""
     for path in paths:
         terminal.say(f"Written: {path}")
+
+
+def list_audit(terminal: Terminal, folder: AuditFolder, report: Path, flags: int, *, trust: bool = False) -> None:
+    """Print the paths of the results of an audit or of scores and, if labels are flagged, the command of the review.
+
+    `trust` is whether the command needs --trust.
+    """
+    list_files(terminal, [folder.scores_file, report])
+    if flags:
+        words = f"deepgum review {shlex.quote(str(folder.path))}{' --trust' if trust else ''}"
+        terminal.say(f"Review the flagged labels:  {words}")

@@ -26,6 +26,7 @@ def score_file(
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     swap_pairs: Swap = (),
+    apply_orientation: bool = False,
     out: Path | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -45,7 +46,7 @@ def score_file(
         Parameters of `score_table` that keypoint files do not have: ``{"pred": ["yhat"]}``.
     options : mapping, optional
         Options of the format of a keypoint file: ``{"category": "person"}``.
-    swap_pairs, out, inliers, seed, reasons, on_stage, on_progress
+    swap_pairs, apply_orientation, out, inliers, seed, reasons, on_stage, on_progress
         See `score_table`.
 
     Raises
@@ -66,12 +67,14 @@ def score_file(
     if predictions is None and form is None:
         for name, value in options.items():
             raise InvalidParameterError(name, "left out for a table", value, "It is an option of keypoint files.")
-        return score_table(path, swap_pairs=swap_pairs, **columns, **shared)
+        return score_table(path, swap_pairs=swap_pairs, apply_orientation=apply_orientation, **columns, **shared)
     if predictions is None and form is not None:
         predictions = _own_predictions(path, form, options)
     assert predictions is not None
     for name, value in columns.items():
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
+    if apply_orientation:
+        options["apply_orientation"] = True
     if swap_pairs:
         options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
     return score_keypoints(path, predictions, options=options, **shared)
