@@ -7,23 +7,23 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import (
+from deepgum.cli.common import list_audit, session
+from deepgum.cli.options import (
     APPLY_ORIENTATION,
+    CATEGORY,
     DECIMAL,
+    IMAGES,
     INLIERS,
     MISSING,
-    NAMES,
-    PAIRS,
-    PATH,
-    PERIODS,
+    PERIOD,
+    REASON,
     SWAP,
     THOUSANDS,
     THREADS,
-    UNITS,
-    list_audit,
-    session,
+    option,
 )
 from deepgum.cli.sections import SectionedCommand
+from deepgum.cli.values import NAMES, PATH, UNITS
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["score"]
@@ -32,7 +32,7 @@ __all__ = ["score"]
 _SECTIONS = {
     "Columns of a table": ("pred", "target", "id", "image", "features", "runs"),
     "Images, and keypoint files": ("images", "category", "apply_orientation"),
-    "What a label means": ("groups", "swap", "period", "unit", "missing", "decimal", "thousands"),
+    "What a label means": ("groups", "swap_pairs", "periods", "unit", "missing", "decimal", "thousands"),
     "Judgement": ("inliers", "reasons"),
     "Output and machine": ("out", "threads"),
 }
@@ -45,52 +45,49 @@ _SECTIONS = {
 )
 @click.argument("table", type=PATH)
 @click.argument("predictions", type=PATH, required=False)
-@click.option(
+@option(
     "--pred", multiple=True, metavar="COLUMN", help="Predictions: a column, 'pattern_*' or a range a-b; repeatable."
 )
-@click.option(
-    "--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable."
-)
-@click.option(
+@option("--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable.")
+@option(
     "--groups",
     type=UNITS,
-    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
-    "[default: landmark if the names of the labels are pairs of x and y, else coordinate]",
+    unset="landmark if the names of the labels are pairs of x and y, else coordinate",
+    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.",
 )
-@click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
-@click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
-@click.option(
+@option("--id", metavar="COLUMN", unset="id, else the images, else row numbers", help="Names of the samples.")
+@option("--image", metavar="COLUMN", unset="none", help="Image files, relative to the table's folder.")
+@option(
     "--features",
     callback=NAMES,
     metavar="COLUMNS",
+    unset="none",
     help="Columns to show beside each flagged label in the report and the review; they change no score.",
 )
-@click.option("--runs", metavar="COLUMN", help="Samples whose labels may be wrong together: a day, a sensor, a source.")
-@click.option(
-    "--period",
-    multiple=True,
-    metavar="NAME=NUMBER",
-    callback=PERIODS,
-    help="Period of a label, such as an angle: yaw=360; repeatable.",
+@option(
+    "--runs",
+    metavar="COLUMN",
+    unset="none",
+    help="Samples whose labels may be wrong together: a day, a sensor, a source.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help=SWAP)
-@click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
+@PERIOD
+@SWAP
+@option("--unit", metavar="TEXT", unset="none; px for a keypoint file", help="Unit of the labels in texts: px, years.")
 @MISSING
 @DECIMAL
 @THOUSANDS
-@click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
-@click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
+@IMAGES
+@CATEGORY
 @APPLY_ORIENTATION
-@click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
-@click.option(
-    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
-)
-@click.option(
+@INLIERS
+@REASON
+@option(
     "--out",
     type=PATH,
     metavar="RUN|FILE",
+    unset="none",
     help="A folder for the report and the review; or a file for the scores alone, .csv or .parquet, replaced if it "
-    "exists.  [default: none]",
+    "exists.",
 )
 @THREADS
 def score(
@@ -103,16 +100,16 @@ def score(
     image: str | None,
     features: tuple[str, ...] | None,
     runs: str | None,
-    period: dict[str, float],
-    swap: str | tuple[tuple[int, int], ...],
-    unit: str,
+    periods: dict[str, float],
+    swap_pairs: str | tuple[tuple[int, int], ...],
+    unit: str | None,
     missing: tuple[str, ...],
     decimal: str | None,
     thousands: str | None,
     images: str | None,
     category: str | None,
     apply_orientation: bool,
-    inliers: str,
+    inliers: str | None,
     reasons: tuple[str, ...],
     out: Path | None,
     threads: int | None,
@@ -166,6 +163,7 @@ def score(
         from deepgum.audit.scoring.score_file import score_file
         from deepgum.experiments.audits.score_folder import names_folder, score_to_folder
         from deepgum.experiments.own_files import own_files_near
+        from deepgum.posteriors.inliers import AUTO
         from deepgum.report.page import write_report
         from deepgum.report.terminal.score import next_steps, scores
         from deepgum.storage.output import check_file
@@ -178,15 +176,15 @@ def score(
         if out is not None and not to_folder:
             check_file(out, inputs=[*inputs, *own_files_near(out)])
         columns: dict[str, Any] = {"pred": pred, "target": target, "groups": groups, "id": id, "image": image}
-        columns |= {"features": features, "runs": runs, "periods": period, "unit": unit}
+        columns |= {"features": features, "runs": runs, "periods": periods, "unit": unit}
         columns |= {"missing": missing, "decimal": decimal, "thousands": thousands}
         options = {"images": images, "category": category}
         arguments: dict[str, Any] = {
             "columns": {name: value for name, value in columns.items() if value},
             "options": {name: value for name, value in options.items() if value},
-            "swap_pairs": swap,
+            "swap_pairs": swap_pairs,
             "apply_orientation": apply_orientation,
-            "inliers": inliers,
+            "inliers": inliers or AUTO,
             "reasons": reasons,
             "on_stage": reporter.say,
             "on_progress": reporter.scoring,

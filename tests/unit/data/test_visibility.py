@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from deepgum.audit.scoring.score_table import score_table
-from deepgum.data.sets.table import TableFile, load_table
+from deepgum.data.sets.table import TableFile
+from deepgum.data.sets.table_samples import load_table
 from deepgum.data.visibility import check_pairs, visibility_columns
 from deepgum.errors import DataNotice, InvalidDataError, InvalidParameterError
 

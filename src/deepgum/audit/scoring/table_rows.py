@@ -14,6 +14,7 @@ from deepgum.audit.scoring.pairs import Pair, find_pairs
 from deepgum.data.cell_format import CellFormat
 from deepgum.data.column_patterns import find_columns
 from deepgum.data.columns import Columns, column_batches, column_names
+from deepgum.data.sets.table_ids import image_names
 from deepgum.data.target_names import landmark_order
 from deepgum.data.visibility import says_labelled, visibility_columns, zero_rows
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
@@ -190,7 +191,7 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
             given[np.ix_(zero_rows(table, name), xy)] = np.nan
         given = layout.form.missing.removed(given)
         _check_predictions(table, layout.pairs, given, predicted)
-        images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
+        images = None if layout.image is None else image_names(table, layout.image)
         names = images if layout.id is None else table.texts(layout.id)
         runs = None if layout.runs is None else table.texts(layout.runs)
         whole = layout.id is not None and table.has_whole_numbers(layout.id)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.reasons.base import Reason
 from deepgum.audit.scoring.score_file import score_file
 from deepgum.audit.scoring.score_table import ScoredTable
-from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError, OutputFolderError, listing
 from deepgum.experiments.audits.shown_samples import shown_samples
 from deepgum.experiments.output import HINT, entries
-from deepgum.posteriors.inliers import AUTO, Inliers
-from deepgum.progress import Progress
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
 from deepgum.storage.output import check_file
@@ -46,19 +41,7 @@ def names_folder(out: Path) -> bool:
 
 
 def score_to_folder(
-    path: Path,
-    predictions: Path | None,
-    out: Path,
-    *,
-    columns: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-    swap_pairs: Swap = (),
-    apply_orientation: bool = False,
-    inliers: Inliers = AUTO,
-    seed: int = 0,
-    reasons: Sequence[Reason | type[Reason] | str] = (),
-    on_stage: Callable[[str], None] | None = None,
-    on_progress: Progress | None = None,
+    path: Path, predictions: Path | None, out: Path, **settings: Any
 ) -> tuple[AuditFolder, ScoredTable]:
     r"""Score a file with `score_file`, and write the files of an `AuditFolder` except the report.
 
@@ -69,7 +52,7 @@ def score_to_folder(
     ----------
     out : Path
         A new or empty folder, or the folder of earlier scores on which nobody has decided; those are replaced.
-    path, predictions, columns, options, swap_pairs, apply_orientation, inliers, seed, reasons, on_stage, on_progress
+    path, predictions, **settings
         See `score_file`.
 
     Raises
@@ -99,20 +82,7 @@ def score_to_folder(
         for file in _files(folder):
             check_file(file, suffixes=(), inputs=[path, *filter(None, [predictions])])
         with write_atomically(folder.scores_file) as temporary:
-            scored = score_file(
-                path,
-                predictions,
-                columns=columns,
-                options=options,
-                swap_pairs=swap_pairs,
-                apply_orientation=apply_orientation,
-                out=temporary,
-                inliers=inliers,
-                seed=seed,
-                reasons=reasons,
-                on_stage=on_stage,
-                on_progress=on_progress,
-            )
+            scored = score_file(path, predictions, out=temporary, **settings)
             labels = ScoredLabels.read(temporary) if scored.labels is None else scored.labels
             pictures, features = shown_samples(scored.summary.data, labels)
             # Files of earlier scores do not belong to these scores. Without a summary the folder is unfinished.

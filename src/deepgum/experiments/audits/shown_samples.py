@@ -16,7 +16,8 @@ from deepgum.audit.summary import DataSource
 from deepgum.data.crop_cache import default_cache_dir
 from deepgum.data.crops import Square
 from deepgum.data.image_reading import ImageReading
-from deepgum.data.keypoint_images import check_sizes, image_sizes, instance_squares
+from deepgum.data.instance_squares import instance_squares
+from deepgum.data.keypoint_images import check_sizes, image_sizes
 from deepgum.data.pictures import Pictures
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
@@ -73,13 +74,13 @@ def _pictures(
         return None
     squares: list[Square | None] = [None] * len(names)
     if isinstance(annotations, KeypointAnnotations) and rows:
-        keypoints, places = annotations.keypoints, [annotations.rows[labels.ids[row]] for row in rows]
+        keypoints, places = annotations.keypoints, [annotations.rows[name] for name in labels.ids]
         assert keypoints.sizes is not None
-        check_sizes(flagged, keypoints.sizes[places], sizes)
-        for row, square in zip(
-            rows, instance_squares(keypoints.points[places], keypoints.boxes[places], sizes), strict=True
-        ):
-            squares[row] = square
+        check_sizes(flagged, keypoints.sizes[places][rows], sizes)
+        # The squares of flagged samples depend on the shape of all.
+        known = np.full((len(names), 2), np.nan)
+        known[rows] = sizes
+        squares = instance_squares(keypoints.points[places], keypoints.boxes[places], known)
     pictures = Pictures(folder, names, tuple(squares), reading=reading)
     sha256 = [""] * len(names)
     for row, digits in zip(rows, pictures.subset(rows).hashed(default_cache_dir()).sha256, strict=True):
