@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import PATH, TRUST, console
+from deepgum.cli.common import console
+from deepgum.cli.options import TRUST, option
+from deepgum.cli.values import PATH
 
 __all__ = ["apply"]
 
@@ -15,7 +17,7 @@ __all__ = ["apply"]
 @click.command(short_help="Write a data set with the corrected labels of a review.")
 @click.argument("patch", type=PATH)
 @click.argument("data", type=PATH)
-@click.option(
+@option(
     "--out",
     type=PATH,
     required=True,

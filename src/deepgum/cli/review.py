@@ -11,7 +11,9 @@ from typing import cast
 
 import click
 
-from deepgum.cli.common import FOLDER, TRUST, console, list_files
+from deepgum.cli.common import console, list_files
+from deepgum.cli.options import TRUST, option
+from deepgum.cli.values import FOLDER
 from deepgum.errors import InvalidParameterError
 from deepgum.storage.output import is_same_file
 
@@ -34,15 +36,16 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 @click.command(short_help="Keep, fix or drop flagged labels, in a browser.")
 @click.argument("run", type=FOLDER)
-@click.option(
+@option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Port; 0 for any free port.  [default: the last port, or any]",
+    unset="the last port, or any",
+    help="Port; 0 for any free port.",
 )
-@click.option("--who", default="", metavar="NAME", help="Name of the reviewer.  [default: the login name]")
-@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
-@click.option(
+@option("--who", default="", metavar="NAME", unset="the login name", help="Name of the reviewer.")
+@option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
+@option(
     "--export",
     multiple=True,
     callback=_exports,

@@ -138,12 +138,11 @@ def score_keypoints(
     rules = all_reasons(reasons)
     if out is not None:
         check_file(out, suffixes=(), inputs=[path, predictions])
-    if not predictions.exists():
-        raise InvalidParameterError("predictions", "a file of predictions", str(predictions), "There is no such file.")
     form = detect(path) if dataset is None else get_dataset(dataset)
     if not isinstance(form, KeypointFile):
         hint = "The predictions of a table are columns of the table."
         raise InvalidParameterError("predictions", f"left out for the data set {form.name!r}", str(predictions), hint)
+    form.check_predictions(predictions)
     options = form.check_options(options or {})
     if on_stage is not None:
         on_stage("Pairing labels and predictions ...")
@@ -183,7 +182,7 @@ def score_keypoints(
         _InstancePredictions(batch, targets, inliers, seed, offset=offset, factor=factor),
         targets,
         rules,
-        Provenance(data, seed, begun, notices=notices),
+        Provenance(data, seed, begun, backbone=predictions.name, notices=notices),
         the_only,
         on_progress,
     )
