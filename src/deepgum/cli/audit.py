@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deepgum.cli.common import list_files, session, verify_files
+from deepgum.cli.common import list_audit, session, verify_files
 from deepgum.cli.options import (
     APPLY_ORIENTATION,
     CATEGORY,
@@ -255,8 +254,5 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
     terminal.print(scores(summary, worst_of(labels)))
     if isinstance(columns.get("swap_pairs"), str):
         terminal.say(f"Left and right: {pairs_in_words(summary.data.swap_pairs, labels.target_names)}.")
-    list_files(terminal, [folder.scores_file, report])
-    if summary.flags:
-        named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
-        words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.say(words)
+    named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
+    list_audit(terminal, folder, report, summary.flags, trust=bool(named))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import signal
 import sys
 import threading
@@ -18,10 +19,11 @@ from deepgum.errors import DeepGUMError
 from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
+    from deepgum.audit.folder import AuditFolder
     from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
-__all__ = ["RESUMES", "Commands", "console", "list_files", "session", "verify_files"]
+__all__ = ["RESUMES", "Commands", "console", "list_audit", "list_files", "session", "verify_files"]
 
 _INTERRUPTED, _TERMINATED = 130, 143
 """Exit statuses after SIGINT (Ctrl-C) and SIGTERM."""
@@ -147,3 +149,14 @@ def list_files(terminal: Terminal, paths: Sequence[Path]) -> None:
     """Print the paths of the written files."""
     for path in paths:
         terminal.say(f"Written: {path}")
+
+
+def list_audit(terminal: Terminal, folder: AuditFolder, report: Path, flags: int, *, trust: bool = False) -> None:
+    """Print the paths of the results of an audit or of scores and, if labels are flagged, the command of the review.
+
+    `trust` is whether the command needs --trust.
+    """
+    list_files(terminal, [folder.scores_file, report])
+    if flags:
+        words = f"deepgum review {shlex.quote(str(folder.path))}{' --trust' if trust else ''}"
+        terminal.say(f"Review the flagged labels:  {words}")

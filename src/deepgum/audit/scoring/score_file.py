@@ -58,10 +58,10 @@ def score_file(
     assert predictions is not None
     for name, value in columns.items():
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
-    if swap_pairs:
-        options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
     if apply_orientation:
         options["apply_orientation"] = True
+    if swap_pairs:
+        options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
     return score_keypoints(path, predictions, options=options, **settings)
 
 

@@ -184,7 +184,7 @@ def score_keypoints(
         _InstancePredictions(batch, targets, inliers, seed, offset=offset, factor=factor),
         targets,
         rules,
-        Provenance(data, seed, begun, notices=notices),
+        Provenance(data, seed, begun, backbone=predictions.name, notices=notices),
         the_only,
         on_progress,
     )
