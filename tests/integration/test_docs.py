@@ -21,7 +21,7 @@ from deepgum.data.sets.keypoint_file import KeypointFile
 from deepgum.data.sets.lfw_net import read_list
 from deepgum.data.sets.mcgill import read_frames
 from deepgum.data.sets.registry import DATASETS
-from deepgum.data.sets.table import PART_NAMES
+from deepgum.data.sets.table_split import PART_NAMES
 from deepgum.experiments.paper.reproduce import ARTEFACTS, figure5_options, make_plan
 from deepgum.experiments.paper.scales import SCALES
 from deepgum.experiments.runs.config import (

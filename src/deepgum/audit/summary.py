@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepgum.errors import InvalidParameterError
+from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.decoding import decoding, read_json
@@ -19,6 +20,9 @@ from deepgum.storage.upgrade import upgraded_options
 __all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round", "RunSummary"]
 
 FORMAT = "deepgum-audit 1"
+
+_FEW_GROUPS, _WORST_GROUPS = 12, 6
+"""Largest number of groups that a short text lists, and the number of groups that it lists if there are more."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ class GroupSummary:
         rows = self.covariance
         if not rows or any(len(row) != len(rows) or row[i] < 0 for i, row in enumerate(rows)):
             raise InvalidParameterError("covariance", "a square matrix without negative variances", rows)
+
+    @property
+    def has_remark(self) -> bool:
+        """Whether the verdict tells more than the numbers of labels and flags, and the share, tell."""
+        plain = self.status in (MixtureStatus.CONVERGED.name, MixtureStatus.NO_OUTLIERS.name)
+        return self.share is None or not plain or self.fault != "" or self.settled > 0
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,37 @@ class AuditSummary:
     def flagged_runs(self) -> tuple[RunSummary, ...]:
         """The runs of `runs` that have flagged labels."""
         return tuple(run for run in self.runs if run.flags)
+
+    @property
+    def noun(self) -> str:
+        """What the groups of labels are, in the plural."""
+        return "landmarks" if self.data.landmarks else "groups"
+
+    @property
+    def shown_groups(self) -> tuple[GroupSummary, ...]:
+        """The groups for a short text: all of a few groups in their order, otherwise those with the most flags, from
+        the most down.
+
+        Examples
+        --------
+        >>> flags = [*range(13), 5]
+        >>> groups = [GroupSummary(f"p{n}", 9, n, 0.0, None, "", "", 1.0, ((1.0,),), 0.0) for n in flags]
+        >>> summary = AuditSummary(DataSource("arrays"), 9, 126, 83, 0.0, None, "", tuple(groups))
+        >>> [group.name for group in summary.shown_groups]
+        ['p12', 'p11', 'p10', 'p9', 'p8', 'p7']
+        """
+        if len(self.groups) <= _FEW_GROUPS:
+            return self.groups
+        return tuple(sorted(self.groups, key=lambda group: -group.flags)[:_WORST_GROUPS])
+
+    @property
+    def other_groups(self) -> str:
+        """A sentence on the groups that are not in `shown_groups`; empty if there is none."""
+        shown = self.shown_groups
+        flags = self.flags - sum(group.flags for group in shown)
+        others = len(self.groups) - len(shown)
+        words = "no flagged label" if not flags else f"{flags:,} flagged label{'s' if flags > 1 else ''}"
+        return f"And {others:,} more {self.noun}, with {words}." if others else ""
 
     def other_runs(self, shown: int) -> str:
         """Return a sentence on the runs that are not among the first `shown` of `flagged_runs`.

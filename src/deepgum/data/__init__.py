@@ -17,7 +17,7 @@ from deepgum.data.sets.lfw_net import load_lfw_net
 from deepgum.data.sets.mcgill import load_mcgill
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request, Subset
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table_samples import load_table
 from deepgum.data.sets.utkface import load_utkface
 from deepgum.data.splits import split_clusters, split_sizes, split_validation
 

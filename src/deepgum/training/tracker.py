@@ -12,25 +12,18 @@ from torch import Tensor
 
 from deepgum.checks import check_count
 from deepgum.data.mirror import Mirror
-from deepgum.errors import (
-    IdentifiabilityWarning,
-    InvalidDataError,
-    InvalidParameterError,
-    NotFittedError,
-    differences,
-    listing,
-)
-from deepgum.losses import Cauchy, Loss
+from deepgum.errors import IdentifiabilityWarning, InvalidParameterError, NotFittedError
+from deepgum.losses import Loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
-from deepgum.losses.student_t import StudentTLoss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.processes import SOLO, Processes
 from deepgum.training.history import RoundRecord
+from deepgum.training.judgement import Judgement
 from deepgum.training.loop.criterion import SCORE_TOL, held_out_log_likelihood
-from deepgum.training.loop.label_loss import label_loss, label_spread
-from deepgum.training.many_flags import warn_of_many_flags
+from deepgum.training.loop.label_loss import label_spread
 from deepgum.training.options import DeepGUMOptions
+from deepgum.training.phase_loss import PhaseLoss
 from deepgum.training.samples.batch import (
     check_batch,
     check_finite,
@@ -41,19 +34,18 @@ from deepgum.training.samples.batch import (
     check_width,
 )
 from deepgum.training.samples.epoch import Epoch
+from deepgum.training.samples.names import SampleNames
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
-from deepgum.training.verdict import fit_verdict, groups_to_weight, responsibilities_of, rows_of_all
-from deepgum.training.weighting import coordinate_weights, flags_of, has_label, mixture_record, with_leniency
+from deepgum.training.state.tracker_state import FORMAT, check_tracker_state
+from deepgum.training.verdict import groups_to_weight, rows_of_all
+from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
 WARMUP_EPOCHS = 5
 """Default number of warm-up epochs; after the warm-up, the residuals separate right labels from wrong labels."""
-
-FORMAT = "deepgum.ResponsibilityTracker/2"
-"""Format of a tracker's state; states of version 0.1.0 have no format."""
 
 
 class ResponsibilityTracker:
@@ -72,6 +64,9 @@ class ResponsibilityTracker:
     options : DeepGUMOptions, optional
         Groups, losses and mixture, with the schedule `Interleaved`. `returned_round` has no effect, because the loop
         itself chooses the epoch whose weights it keeps.
+    ids : sequence of length n, optional
+        Names of the samples, texts or whole numbers, each once. With `ids`, the methods take ids of samples as `index`.
+        Otherwise `index` has the positions of the samples.
     target_names : sequence of str, optional
         Names of the d labels. If the options have no groups and the names come in pairs of x and y, each landmark is
         right or wrong as one unit. Without names, all labels of a sample are.
@@ -138,6 +133,7 @@ class ResponsibilityTracker:
         n_samples: int,
         *,
         options: DeepGUMOptions | None = None,
+        ids: Sequence[object] | None = None,
         target_names: Sequence[str] = (),
         targets: Tensor | None = None,
         sample_weight: Tensor | None = None,
@@ -146,6 +142,7 @@ class ResponsibilityTracker:
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
+        self._names = None if ids is None else SampleNames(ids, self.n_samples)
         self.options = (options or DeepGUMOptions()).for_targets(target_names).with_imported_losses()
         schedule = self.options.schedule
         if self.options.first_loss == CROSS_ENTROPY:
@@ -162,12 +159,10 @@ class ResponsibilityTracker:
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
-        self._first_loss: Loss | None = None
         self._is_weighted: Tensor | None = None
-        self._verdict: LabelMixture | None = None
-        self._responsibilities: Tensor | None = None
+        self._judgement: Judgement | None = None
         self._has_warned = False
-        self._spread = None if targets is None else label_spread(targets)
+        self._losses = PhaseLoss(self.options, None if targets is None else label_spread(targets))
         self._has_targets = targets is not None
         self._width = None if targets is None else targets.shape[1]
         self._current = Epoch(n_samples, mirror)
@@ -188,6 +183,11 @@ class ResponsibilityTracker:
         self._weights = WeightTable(self._owners, self._given_weight, self.mirror)
 
     @property
+    def takes_ids(self) -> bool:
+        """Whether the tracker was made with `ids`, so that batches have ids in place of positions."""
+        return self._names is not None
+
+    @property
     def recorded(self) -> bool:
         """Whether there are residuals since the last `update`."""
         return self._current.began
@@ -200,12 +200,7 @@ class ResponsibilityTracker:
     @property
     def phase(self) -> str:
         """Name of the current objective in the history."""
-        weighted = self._weights.has_labels
-        if not weighted and self._follows_residuals(self._width):
-            return StudentTLoss.name
-        loss = self.options.weighted_loss if weighted else self.options.first_loss
-        name = loss if isinstance(loss, str) else loss.name
-        return f"weighted {name}" if weighted else name
+        return self._losses.name(self._weights.has_labels, self._width)
 
     @property
     def responsibilities(self) -> Tensor:
@@ -218,16 +213,7 @@ class ResponsibilityTracker:
         NotFittedError
             In the warm-up.
         """
-        if self.mixture is None:
-            raise NotFittedError(
-                f"The responsibilities should be read after the warm-up of {self.warmup_epochs} epochs. Found "
-                f"{self.epoch} completed epochs. Call `update` at the end of every epoch."
-            )
-        if self._responsibilities is None:
-            self._judge()
-            self._warn_of_many_flags()
-        assert self._responsibilities is not None
-        return self._responsibilities
+        return self._judged().responsibilities
 
     @property
     def verdict(self) -> LabelMixture | None:
@@ -242,8 +228,7 @@ class ResponsibilityTracker:
         NotFittedError
             In the warm-up.
         """
-        _ = self.responsibilities
-        return self._verdict
+        return self._judged().verdict
 
     @property
     def flags(self) -> Tensor:
@@ -254,10 +239,7 @@ class ResponsibilityTracker:
         NotFittedError
             In the warm-up.
         """
-        responsibilities = self.responsibilities
-        assert self.residuals is not None
-        assert self.mixture is not None
-        return flags_of(self.mixture, self.residuals, responsibilities)
+        return self._judged().flags
 
     def loss(self, predictions: Any, targets: Any, index: Any = None, *, mirrored: Tensor | None = None) -> Tensor:
         """Return the mean loss of a batch, ready for `backward`, and store the residuals of the batch.
@@ -270,7 +252,7 @@ class ResponsibilityTracker:
         targets : Tensor or array of the same shape
             The labels; NaN for missing labels.
         index : Tensor (b,) of int, or a list of int
-            The indices of the samples of the batch.
+            The positions of the samples of the batch, or their ids if the tracker was made with `ids`.
         mirrored : Tensor (b,) of bool, optional
             True for samples whose inputs and targets are mirrored.
 
@@ -282,7 +264,8 @@ class ResponsibilityTracker:
         NonFiniteLossError
             If a prediction or the loss is not finite; the message names samples and epoch.
         """
-        predictions, targets, index = check_batch(predictions, targets, index, self.n_samples, width=self._width)
+        places = self._places(index)
+        predictions, targets, index = check_batch(predictions, targets, places, self.n_samples, width=self._width)
         self._width = targets.shape[1]
         residuals = targets - predictions.float()
         loss, weights = self._current_loss(targets), self._weights.of_batch(index, mirrored)
@@ -304,7 +287,7 @@ class ResponsibilityTracker:
             If an index is out of range. After this call, `loss` raises the same error for a sample that is not in
             `index`.
         """
-        self._weights.expect(check_index(index, self.n_samples))
+        self._weights.expect(check_index(self._places(index), self.n_samples))
 
     def record(self, index: Any, residuals: Any) -> None:
         """Store the residuals (b, d) of a batch, targets minus predictions, without computing a loss.
@@ -320,10 +303,14 @@ class ResponsibilityTracker:
         NonFiniteLossError
             If a residual is infinite, or is NaN although the sample has a label.
         """
-        residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
+        places = self._places(index)
+        residuals, _, index = check_batch(residuals, residuals, places, self.n_samples, "residuals", self._width)
         residuals, self._width = residuals.detach().float(), residuals.shape[1]
         check_finite_residuals(residuals.cpu(), index, self._last_residuals(index), self.epoch + 1)
         self._current.add(index, residuals)
+
+    def _places(self, index: Any) -> Any:
+        return index if self._names is None else self._names.positions(index)
 
     def _last_residuals(self, index: Tensor) -> Tensor:
         """Return the last residuals (b, d) of samples (b,); NaN for samples of other processes."""
@@ -353,7 +340,7 @@ class ResponsibilityTracker:
             self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
         self.residuals[self._owners.rows(index)] = residuals
         self.epoch += 1
-        self._first_loss = None
+        self._losses.end_epoch()
         if self.epoch < self.warmup_epochs:
             return None
         if self._fit is None:
@@ -369,13 +356,14 @@ class ResponsibilityTracker:
         flagged = self._owners.processes.sum(flags.sum(dim=0))
         if self._owners.processes.world_size > 1:
             # All processes judge together here, because one process alone may read the responsibilities later.
-            self._judge()
+            assert self._judgement is not None
+            _ = self._judgement.verdict
         assert self.mixture is not None
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
     def weights(self, index: Tensor) -> Tensor:
         """Return the weights of samples (b,) in the loss: one per coordinate, (b, d), or (b, 1) in the warm-up."""
-        return self._weights.of(check_index(index, self.n_samples))
+        return self._weights.of(check_index(self._places(index), self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
         """Return the score of held-out residuals (m, d), or (m,); lower is better.
@@ -402,7 +390,7 @@ class ResponsibilityTracker:
             "options": self.options.to_mapping(),
             "width": self._width,
             "epoch": self.epoch,
-            "spread": self._spread,
+            "spread": self._losses.spread,
             "residuals": self.residuals,
             "mixture": None if self._fit is None else self._fit.state_dict(),
             "is_weighted": self._is_weighted,
@@ -418,25 +406,11 @@ class ResponsibilityTracker:
             If the state belongs to a tracker with another number of samples or processes, other options or other
             labels, if the state comes from version 0.1.0, or if it is not the state of a tracker.
         """
-        own = self.state_dict()
-        if "format" not in state and "n_samples" in state:
-            raise InvalidDataError(
-                "A tracker's state should be from this version. Version 0.1.0 of deepgum wrote this state. Finish the "
-                "training with that version, or begin the training anew."
-            )
-        lacking = [name for name in own if name not in state]
-        if lacking:
-            raise InvalidDataError(f"A tracker's state should come from `state_dict`. It lacks {listing(lacking)}.")
-        # The spread of all labels distinguishes data sets; the spread of a first batch does not.
-        names = ("format", "n_samples", "world_size", "options", *(("width", "spread") if self._has_targets else ()))
-        found = differences({name: state[name] for name in names}, {name: own[name] for name in names})
-        if found:
-            raise InvalidDataError(f"A tracker's state should come from the same training. Found differences: {found}.")
-        self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
-        self._width = state["width"]
-        self.residuals = None if self.residuals is None else self.residuals.clone()
-        self._first_loss = None
-        self.mixture = self._fit = self._verdict = self._responsibilities = None
+        check_tracker_state(state, self.state_dict(), knows_targets=self._has_targets)
+        self.epoch, self._width, self._losses.spread = state["epoch"], state["width"], state["spread"]
+        self.residuals = None if state["residuals"] is None else state["residuals"].clone()
+        self._losses.end_epoch()
+        self.mixture = self._fit = self._judgement = None
         self._weights.set_labels(None)
         self._is_weighted = state["is_weighted"]
         if state["mixture"] is not None:
@@ -457,49 +431,23 @@ class ResponsibilityTracker:
         responsibilities = self.mixture.responsibilities(self.residuals)
         weights = coordinate_weights(self.mixture, responsibilities, self.options, self._is_weighted)
         self._weights.set_labels(weights.float())
-        self._verdict = self._responsibilities = None
+        self._judgement = Judgement(self._fit, self.mixture, self.residuals, *self._sharing)
         return flags_of(self.mixture, self.residuals, responsibilities)
 
-    def _judge(self) -> None:
-        assert self._fit is not None
-        assert self.mixture is not None
-        assert self.residuals is not None
-        self._verdict = fit_verdict(self._fit, self.residuals, *self._sharing)
-        self._responsibilities = responsibilities_of(self._verdict, self.mixture, self.residuals)
-
-    def _warn_of_many_flags(self) -> None:
-        """Warn once if most labels are flagged."""
-        assert self.mixture is not None
-        assert self.residuals is not None
-        assert self._responsibilities is not None
+    def _judged(self) -> Judgement:
+        """Return the judgement of the last `update`. Warn once if most labels are flagged."""
+        if self._judgement is None:
+            raise NotFittedError(
+                f"The responsibilities should be read after the warm-up of {self.warmup_epochs} epochs. Found "
+                f"{self.epoch} completed epochs. Call `update` at the end of every epoch."
+            )
         if not self._has_warned:
-            flags = flags_of(self.mixture, self.residuals, self._responsibilities)
-            labelled, groups = has_label(self.mixture, self.residuals), self.options.settled_groups
-            self._has_warned = warn_of_many_flags(flags, labelled, groups, self.residuals.shape[1], stacklevel=4)
+            self._has_warned = self._judgement.warn_of_many_flags(self.options.settled_groups, stacklevel=3)
+        return self._judgement
 
     def _current_loss(self, targets: Tensor) -> Loss:
-        if self._spread is None:
-            # Use the spread of the first batch that has labels, averaged over processes.
-            own = label_spread(targets)
-            given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
-            total, count = self._owners.processes.sum(given).tolist()
-            self._spread = total / count if count else None
-        options = self.options
-        if self._weights.has_labels:
-            return label_loss(options.weighted_loss, options, self._spread)
-        if not self._follows_residuals(targets.shape[1]):
-            return label_loss(options.first_loss, options, self._spread)
-        if self._first_loss is None:
-            self._first_loss = self._following_loss()
-        return self._first_loss
+        return self._losses.of_batch(targets, self._weights.has_labels, self._rows_of_all, self._owners.processes)
 
-    def _follows_residuals(self, coordinates: int | None) -> bool:
-        """Return whether the scale of the first loss follows the residuals; see `DeepGUMOptions.cauchy_scale`."""
-        return coordinates == 1 and self.options.first_loss == Cauchy.name and self.options.cauchy_scale is None
-
-    def _following_loss(self) -> Loss:
-        """Return the first loss of labels of one coordinate, whose scale follows the residuals."""
-        spread = self._spread or 1.0
-        if self.residuals is None:
-            return StudentTLoss(spread)
-        return StudentTLoss.fit(torch.from_numpy(rows_of_all(self.residuals, *self._sharing)), spread)
+    def _rows_of_all(self) -> Tensor | None:
+        """Return the last residuals (n, d) of all processes; None in the first epoch."""
+        return None if self.residuals is None else torch.from_numpy(rows_of_all(self.residuals, *self._sharing))

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from deepgum.data.orientation import orientation_notice
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table_samples import load_table
 from deepgum.errors import DataNotice
 
 WIDTH, HEIGHT = 48, 64  # as stored; every viewer shows 64 x 48

@@ -175,7 +175,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     changes : mapping of str to value
         New values: key of the configuration, as "section.key" -> value.
     columns : mapping of str to value
-        Options for reading a table: name -> value; see `deepgum.data.sets.table.load_table`.
+        Options for reading a table: name -> value; see `deepgum.data.sets.table_samples.load_table`.
 
     Raises
     ------

@@ -21,12 +21,13 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.image_reading import ImageReading
-from deepgum.data.keypoint_images import image_sizes, instance_squares
+from deepgum.data.instance_squares import instance_squares
+from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.orientation import orientation_notice
 from deepgum.data.point_units import pixels_per_unit
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.table import row_ids
+from deepgum.data.sets.table_ids import image_names, row_ids
 from deepgum.errors import DataNotice, InvalidParameterError, listing
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
@@ -140,7 +141,7 @@ def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[_Image]:
     corners = box_columns(config.data.options["box"]) if config.data.options.get("box") else {}
     table = read_columns(path, dict.fromkeys([column, *([id_column] if id_column else []), *corners.values()]))
     boxes = read_boxes(table, corners).tolist() if corners else [None] * len(table)
-    names = [name.replace("\\", "/") for name in table.texts(column)]
+    names = image_names(table, column)
     ids = row_ids(table, id_column, names)
     root = Path(config.data.options.get("root") or path.parent)
     source = f"The column {column!r} names them."

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, GroupSummary
-from deepgum.mixture import MixtureStatus
 from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
 from deepgum.report.page.svg import inline_svg
 from deepgum.report.page.words import data_folders, without_folders
@@ -88,7 +87,7 @@ def _remarks(summary: AuditSummary) -> dict[str, list[str]]:
     """Return verdicts on groups that need a remark: verdict -> names of the groups."""
     remarks: dict[str, list[str]] = {}
     for group in summary.groups:
-        if group.status != MixtureStatus.CONVERGED.name or group.fault or group.settled:
+        if group.has_remark:
             remarks.setdefault(group.verdict, []).append(group.name)
     return remarks
 

@@ -16,7 +16,6 @@ from deepgum.audit.scoring.pairs import Pair
 from deepgum.audit.scoring.tally import Flag
 from deepgum.audit.summary import AuditSummary, GroupSummary, ReasonCount, RunSummary
 from deepgum.errors import listing
-from deepgum.mixture import MixtureStatus
 from deepgum.report.terminal.printable import printable
 from deepgum.wording import percent
 
@@ -25,11 +24,17 @@ __all__ = ["MOST_RUNS", "group_table", "next_steps", "run_table", "scores", "wor
 MOST_RUNS = 20
 """Maximum number of runs in the output."""
 
+_MOST_REMARKS = 3
+
 _EITHER = "A flagged label is far from its prediction. If predictions fail as badly, either of the two may be wrong."
 
 
-def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
-    """Return the complete output of `deepgum score`: notices, groups, verdict, remarks and worst labels.
+def scores(
+    summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = (), rest: str = "The report has all."
+) -> RenderableType:
+    """Return the output of `deepgum score` and `deepgum audit`: notices, groups, verdict, remarks and worst labels.
+
+    The output is short, however many groups there are: of many groups it shows those with the most flags.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
     worst : sequence of Flag
     pairs : sequence of Pair
         The pairs of a target column and a prediction column. They are printed so that the user can check them.
+    rest : str
+        Where all groups are, as a sentence; it is printed if only some of them are shown.
 
     Examples
     --------
@@ -59,8 +66,10 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
         head.append(f": {listing([f'{pair.target} by {pair.predicted}' for pair in pairs])}")
     parts: list[RenderableType] = [Text(f"Notice: {printable(each)}", style="yellow") for each in summary.notices]
     parts += [Text("")] if parts else []
-    parts += [head, group_table(summary.groups), Text(summary.verdict, style="bold")]
-    parts += [Text(f"- {line}") for line in _remarks(summary)]
+    parts += [head, group_table(summary.shown_groups)]
+    if summary.other_groups:
+        parts += [Text(f"{summary.other_groups} {rest}".strip()), Text("")]
+    parts += [Text(summary.verdict, style="bold"), *(Text(f"- {line}") for line in _remarks(summary))]
     if summary.runs:
         shown = summary.flagged_runs[:MOST_RUNS]
         parts += [Text(""), Text("Runs", style="bold")]
@@ -125,14 +134,16 @@ def worst_table(worst: Sequence[Flag]) -> Table:
 
 
 def _remarks(summary: AuditSummary) -> list[str]:
-    """Return a line "names: verdict" for each verdict on groups whose mixture did not converge. The names are those of
-    the groups with this verdict.
+    """Return a line "names: verdict" for each verdict that tells more than the table. The names are those of the groups
+    with this verdict.
     """
     groups: dict[str, list[str]] = {}
     for group in summary.groups:
-        if group.status != MixtureStatus.CONVERGED.name and group.verdict != summary.verdict:
+        if group.has_remark and group.verdict != summary.verdict:
             groups.setdefault(group.verdict, []).append(group.name)
-    return [f"{listing(names)}: {verdict}" for verdict, names in groups.items()]
+    lines = [f"{listing(names)}: {verdict}" for verdict, names in groups.items()]
+    others = len(lines) - _MOST_REMARKS
+    return lines if others <= 0 else [*lines[:_MOST_REMARKS], f"and {others:,} more remarks on {summary.noun}"]
 
 
 def next_steps(summary: AuditSummary, inputs: Sequence[Path], out: Path | None) -> list[str]:
@@ -144,11 +155,14 @@ def next_steps(summary: AuditSummary, inputs: Sequence[Path], out: Path | None) 
     inputs : sequence of Path
         The file that was scored and, for a keypoint file, the file of predictions.
     out : Path or None
-        The file of the scores. None if the scores were not written.
+        The file of the scores; None if the scores were not written.
     """
     if out is None:
-        files = " ".join(shlex.quote(str(each)) for each in inputs)
-        return [f"To write all scores, one row per sample and group: deepgum score {files} --out scores.csv"]
+        command = f"deepgum score {' '.join(shlex.quote(str(each)) for each in inputs)}"
+        return [
+            f"To look at the flagged labels and correct them:             {command} --out RUN",
+            f"To write all scores, one row per sample and group of labels: {command} --out scores.csv",
+        ]
     rows = summary.samples * len(summary.groups)
     lines = [f"Written: {out} ({rows:,} rows)"]
     if summary.flags:

@@ -15,7 +15,7 @@ from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.cli import main
 from deepgum.data.sets.registry import get_dataset
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table_samples import load_table
 from deepgum.errors import InvalidDataError, InvalidParameterError, OutputExistsError
 
 OPTIONS = {"targets": ["x", "y"], "image": "file"}

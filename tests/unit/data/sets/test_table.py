@@ -16,7 +16,8 @@ from PIL import Image
 from deepgum.data.columns import read_columns
 from deepgum.data.pool import Pool
 from deepgum.data.sets.request import Request, Subset
-from deepgum.data.sets.table import TableFile, load_table
+from deepgum.data.sets.table import TableFile
+from deepgum.data.sets.table_samples import load_table
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,

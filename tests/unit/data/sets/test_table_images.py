@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from deepgum.data.boxes import box_columns
-from deepgum.data.sets.table import TableFile, load_table
+from deepgum.data.sets.table import TableFile
+from deepgum.data.sets.table_samples import load_table
 from deepgum.errors import DataNotice, InvalidDataError, InvalidParameterError, MissingImagesError
 
 SIZES = [(200, 100), (120, 240), (160, 160), (100, 200)]

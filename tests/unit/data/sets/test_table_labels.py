@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from deepgum.data.sets.table import TableFile, load_table
+from deepgum.data.sets.table import TableFile
+from deepgum.data.sets.table_samples import load_table
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 NASTY = (
