@@ -16,8 +16,12 @@ from deepgum.audit.corrections.formats import export_decisions
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.request import Request
+from deepgum.errors import InvalidDataError
 from deepgum.experiments.audits.config import config_of
 from deepgum.experiments.audits.run import run_audit
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.evaluate import evaluate_run
+from deepgum.experiments.runs.run import run
 from deepgum.report.page.thumbnails import PictureViewer
 
 IMAGES, SIDE = 20, 24
@@ -133,3 +137,30 @@ def test_the_format_in_the_documentation_is_complete(tmp_path: Path, monkeypatch
     labels.write({"3.png": np.array([7.5, 2, np.nan, np.nan])}, Path("new.txt"))
     lines[3] = "3.png 7.5 2.0 nan nan"
     assert Path("new.txt").read_text().replace("7.5 2 ", "7.5 2.0 ") == "\n".join(lines) + "\n"
+
+
+@pytest.mark.filterwarnings("ignore::deepgum.errors.DeepGUMWarning")
+def test_a_network_is_measured_on_a_file_with_few_labels_of_its_keypoints(tmp_path: Path) -> None:
+    path, _ = make(tmp_path)
+    options = {"images": str(tmp_path / "photos")}
+    data = {"name": "coco", "folder": str(path), "options": options, "image_size": 16, "skip_missing": True}
+    config = RunConfig.from_mapping({"data": data, "training": {"epochs_max": 1}})
+    run(config, tmp_path / "run")
+    content = json.loads(path.read_text())
+    for row, annotation in enumerate(content["annotations"]):
+        if row >= 3:
+            annotation["keypoints"][3:6] = [0, 0, 0]  # "right" has three labels, too few to learn it
+        # Another file may have its keypoints in another order.
+        annotation["keypoints"] = annotation["keypoints"][3:] + annotation["keypoints"][:3]
+    content["categories"][0].update(keypoints=[*NAMES[1:], NAMES[0]], skeleton=[])
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content))
+    found, whole = evaluate_run(tmp_path / "run", other), evaluate_run(tmp_path / "run", part="all")
+    assert found.samples == 2 * IMAGES
+    assert list(found.each) == NAMES
+    for name in ("left", "chin"):  # the same labels in both files
+        assert found.each[name] == pytest.approx(whole.each[name])
+    content["categories"][0]["keypoints"][0] = "nose"
+    other.write_text(json.dumps(content))
+    with pytest.raises(InvalidDataError, match=r"has no right_x, right_y; it has nose, chin, left"):
+        evaluate_run(tmp_path / "run", other)

@@ -392,3 +392,27 @@ def test_the_content_of_a_run_is_that_of_its_data(faces: Path, tmp_path: Path) -
     content = Content.read(tmp_path / "run" / "content.parquet")
     assert sorted(content.ids) == sorted(file.name for file in faces.iterdir())
     assert set(content.parts) == {"train", "validation", "test"}
+
+
+def test_an_audit_of_a_table_that_names_images_twice_is_continued(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [file.name for file in sorted(faces.iterdir())]
+    rows = "".join(f"{name},{name.partition('_')[0]}\n" for name in [*names, *names[:9]])
+    (faces / "ages.csv").write_text(f"file,age\n{rows}")
+    options = ("--image", "file", "--targets", "age")
+    with killed_after_one_network():
+        assert audit(faces / "ages.csv", tmp_path / "run", *options).exit_code == 130
+    predict, fits = NetworkLearner.predict, {"run": 0, "whole": 0}
+    for out in fits:
+
+        def counted(self: NetworkLearner, *given: object, out: str = out) -> object:
+            fits[out] += 1
+            return predict(self, *given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(NetworkLearner, "predict", counted)
+        assert audit(faces / "ages.csv", tmp_path / out, *options).exit_code == 0
+    assert fits["run"] == fits["whole"] - 1
+    continued, whole = (AuditFolder(tmp_path / out).labels() for out in fits)
+    assert continued.ids == whole.ids
+    np.testing.assert_array_equal(continued.predicted, whole.predicted)

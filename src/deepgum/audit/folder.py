@@ -1,9 +1,9 @@
-"""The folder of one audit: scores, summary, pictures, and the decisions of the review."""
+"""The folder of one audit, or of scores: scores, summary, pictures, and the decisions of the review."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +30,7 @@ __all__ = ["AuditFolder"]
 
 
 class AuditFolder:
-    """Reads and writes the files of an audit.
+    """Reads and writes the files of an audit, or of the scores of a file. Scores have no configuration.
 
     Parameters
     ----------
@@ -105,16 +105,26 @@ class AuditFolder:
         pictures: Pictures | None,
         features: SampleFeatures | None = None,
     ) -> None:
-        """Write the scores, then the pictures and the features (if any), then the summary."""
+        """Write the scores, and `complete` the folder."""
         self.path.mkdir(parents=True, exist_ok=True)
         labels.write(self.scores_file)
+        self.complete(summary, labels.ids, pictures, features)
+
+    def complete(
+        self,
+        summary: AuditSummary,
+        ids: Sequence[str],
+        pictures: Pictures | None,
+        features: SampleFeatures | None = None,
+    ) -> None:
+        """Write what belongs to the scores of these samples: pictures and features (if any), then the summary."""
         if features is not None:
             features.write(self.features_file)
         if pictures is not None:
             squares = [tuple(square or (None, None, None)) for square in pictures.squares]
             columns = dict(zip(("left", "top", "side"), zip(*squares, strict=True), strict=True))
             table = pa.table(
-                {"id": pa.array(labels.ids, pa.string()), "image": pa.array(pictures.names, pa.string())}
+                {"id": pa.array(ids, pa.string()), "image": pa.array(pictures.names, pa.string())}
                 | {name: pa.array(values, pa.float64()) for name, values in columns.items()}
                 | ({"sha256": pa.array(pictures.sha256, pa.string())} if pictures.sha256 else {})
             )
@@ -136,8 +146,9 @@ class AuditFolder:
         self._check_trusted()
         if not self.summary_file.is_file():
             raise InvalidDataError(
-                f"'{self.path}' should be the folder of a finished audit. Found no summary.json in it. "
-                "To audit a data set: deepgum audit DATA --out FOLDER."
+                f"'{self.path}' should be the folder of a finished audit or of scores. Found no summary.json in it. "
+                "To audit a data set: deepgum audit DATA --out FOLDER. With predictions of your own: deepgum score "
+                "FILE --out FOLDER."
             )
         return AuditSummary.read(self.summary_file)
 

@@ -26,7 +26,10 @@ from deepgum.cli.score import score
 __all__ = ["main"]
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="deepgum")
 def main() -> None:
     """Train regression networks on partly wrong labels, and find the wrong labels.

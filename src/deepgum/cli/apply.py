@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import PATH, TRUST, console
+from deepgum.cli.common import console
+from deepgum.cli.options import TRUST, option
+from deepgum.cli.values import PATH
 
 __all__ = ["apply"]
 
@@ -15,7 +17,7 @@ __all__ = ["apply"]
 @click.command(short_help="Write a data set with the corrected labels of a review.")
 @click.argument("patch", type=PATH)
 @click.argument("data", type=PATH)
-@click.option(
+@option(
     "--out",
     type=PATH,
     required=True,
@@ -70,5 +72,5 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
         terminal.say(
             f"The images are not moved. If your configuration has no root, add: --set data.options.root={folder}"
         )
-    terminal.say(f"Measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
+    terminal.say(f"After an audit, measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
     terminal.say(f"Train on NEW:      deepgum fit CONFIG --out FOLDER --set data.folder={new}")

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deepgum.cli.common import (
+from deepgum.cli.common import list_audit, session, verify_files
+from deepgum.cli.options import (
     APPLY_ORIENTATION,
+    CATEGORY,
     DECIMAL,
-    FOLDER,
+    IMAGES,
     INLIERS,
     MISSING,
-    NAMES,
-    PAIRS,
-    PATH,
-    PERIODS,
+    PERIOD,
+    REASON,
     SWAP,
     THOUSANDS,
     THREADS,
-    UNITS,
     VERIFY,
-    list_files,
+    option,
     renamed,
-    session,
-    verify_files,
 )
 from deepgum.cli.sections import SectionedCommand
+from deepgum.cli.values import FOLDER, NAMES, PATH, UNITS
 from deepgum.plugins import code_named
 
 __all__ = ["audit"]
@@ -107,94 +104,104 @@ _SECTIONS = {
     short_help="Find the wrong labels of a data set with networks that did not learn from them.",
 )
 @click.argument("data", type=PATH)
-@click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
-@click.option(
-    "--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: detected from the files]"
+@option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
+@option("--dataset", metavar="NAME", unset="detected from the files", help="Data set of `deepgum compare --help`.")
+@option(
+    "--targets",
+    callback=NAMES,
+    metavar="COLUMNS",
+    unset="those of the data set",
+    help="Columns of the labels: x1,y1 or 'kp_*' or x1-y68.",
 )
-@click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels: x1,y1 or 'kp_*' or x1-y68.")
-@click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
-@click.option(
+@option(
+    "--image", metavar="COLUMN", unset="none", help="Column of image files in a table, relative to the table or --root."
+)
+@option(
     "--features",
     callback=NAMES,
     metavar="COLUMNS",
+    unset="none",
     help="Columns of numbers or categories in a table, instead of images.",
 )
-@click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
-@click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help=SWAP)
-@click.option(
+@option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
+@SWAP
+@option(
     "--mirror",
     type=click.Choice(["keep"]),
-    help="Mirror images in training; labels such as ages stay the same.  [default: only with --swap]",
+    unset="only with --swap",
+    help="Mirror images in training; labels such as ages stay the same.",
 )
-@click.option(
+@option(
     "--keep-together",
     metavar="COLUMN",
+    unset="rows of one image",
     help="Column of runs: rows that stay in one fold and may be wrong together, such as a person, a day or a sensor.",
 )
 @renamed("--group", "--keep-together")
-@click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
-@click.option(
-    "--root", metavar="DIR", help="Folder that image files are relative to.  [default: the folder of the table]"
-)
+@option("--id", metavar="COLUMN", unset="the image files", help="Column of the names of samples.")
+@option("--root", metavar="DIR", unset="the folder of the table", help="Folder that image files are relative to.")
 @APPLY_ORIENTATION
-@click.option(
+@option(
     "--coordinates",
     type=click.Choice(["pixel", "fraction", "percent"]),
-    help="Unit of landmarks and boxes; fraction and percent of width and height.  [default: pixel]",
+    unset="pixel",
+    help="Unit of landmarks and boxes; fraction and percent of width and height.",
 )
-@click.option("--box", callback=NAMES, metavar="COLUMNS", help="Four columns of a box to crop: x,y,w,h or x1,y1,x2,y2.")
-@click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
-@click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
-@click.option(
+@option(
+    "--box",
+    callback=NAMES,
+    metavar="COLUMNS",
+    unset="the whole image",
+    help="Four columns of a box to crop: x,y,w,h or x1,y1,x2,y2.",
+)
+@IMAGES
+@CATEGORY
+@option(
     "--image-size",
     type=int,
     metavar="PIXELS",
-    help="Side of the images for the networks.  [default: that of the data set, 64 for a table]",
+    unset="that of the data set, 64 for a table",
+    help="Side of the images for the networks.",
 )
-@click.option(
+@option(
     "--backbone",
     metavar="NAME",
-    help="Network: facenet, mlp, vgg16, efficientnet-lite0, torchvision:NAME, timm:NAME or package.module:factory.  "
-    "[default: facenet; mlp for features]",
+    unset="facenet; mlp for features",
+    help="Network: facenet, mlp, vgg16, efficientnet-lite0, torchvision:NAME, timm:NAME or package.module:factory.",
 )
-@click.option("--weights", metavar="FILE", help="Pretrained weights of the network.  [default: none]")
-@click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")
-@click.option(
+@option("--weights", metavar="FILE", unset="none", help="Pretrained weights of the network.")
+@option("--frozen", metavar="MODULE", unset="none", help="Module up to which the network is not trained.")
+@option(
     "--groups",
     type=UNITS,
-    help="Labels that are right or wrong as one unit.  [default: landmark for landmarks; coordinate for other tables]",
+    unset="landmark for landmarks; coordinate for other tables",
+    help="Labels that are right or wrong as one unit.",
 )
-@click.option(
-    "--period",
-    "periods",
-    multiple=True,
-    callback=PERIODS,
-    metavar="NAME=NUMBER",
-    help="Period of a label: yaw=360; repeatable.",
-)
-@click.option("--unit", metavar="TEXT", help="Unit of the labels in texts: years.  [default: px for landmarks]")
+@PERIOD
+@option("--unit", metavar="TEXT", unset="px for landmarks", help="Unit of the labels in texts: px, years.")
 @MISSING
 @DECIMAL
 @THOUSANDS
-@click.option(
-    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
-)
-@click.option(
+@REASON
+@option(
     "--split",
     "part_column",
     metavar="COLUMN",
+    unset="none",
     help="Column of train, val and test, or of folds; the test part is left out.",
 )
-@click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but the test part]")
-@click.option("--folds", type=int, help="Networks per round.  [default: 5]")
-@click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags no longer change.  [default: 3]")
-@click.option("--epochs", type=int, help="Epochs of each network.  [default: 25]")
-@click.option("--learning-rate", type=float, help="Highest learning rate of the one-cycle schedule.  [default: 0.002]")
-@click.option("--inliers", metavar="NAME", help=INLIERS)
-@click.option("--noise", metavar="NAME", help="Make labels wrong on purpose, as a test: uniform, l-ugo, ngo, g-ugo.")
-@click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.  [default: 0]")
-@click.option("--seed", type=int, help="Seed of folds, networks and noise.  [default: 0]")
-@click.option("--device", metavar="NAME", help="cpu, cuda, mps.  [default: cpu]")
+@option("--part", metavar="NAME", unset="all but the test part", help="train, validation, test or all.")
+@option("--folds", type=int, unset="5", help="Networks per round.")
+@option("--rounds", type=int, unset="3", help="Largest number of rounds; fewer if the flags no longer change.")
+@option("--epochs", type=int, unset="25", help="Epochs of each network.")
+@option("--learning-rate", type=float, unset="0.002", help="Highest learning rate of the one-cycle schedule.")
+@INLIERS
+@option(
+    "--noise", metavar="NAME", unset="none", help="Make labels wrong on purpose, as a test: uniform, l-ugo, ngo, g-ugo."
+)
+@option("--rate", type=float, unset="0", help="Share of labels that --noise makes wrong, 0 to 1.")
+@option("--seed", type=int, unset="0", help="Seed of folds, networks and noise.")
+@option("--device", metavar="NAME", unset="cpu", help="cpu, cuda, mps.")
 @VERIFY
 @THREADS
 def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: Any) -> None:
@@ -247,8 +254,5 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
     terminal.print(scores(summary, worst_of(labels)))
     if isinstance(columns.get("swap_pairs"), str):
         terminal.say(f"Left and right: {pairs_in_words(summary.data.swap_pairs, labels.target_names)}.")
-    list_files(terminal, [folder.scores_file, report])
-    if summary.flags:
-        named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
-        words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.say(words)
+    named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
+    list_audit(terminal, folder, report, summary.flags, trust=bool(named))

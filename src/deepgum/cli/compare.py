@@ -7,22 +7,9 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import (
-    CACHE_DIR,
-    FOLDER,
-    NAMES,
-    NUMBERS,
-    PATH,
-    RESUMES,
-    SKIP_MISSING,
-    SKIP_UNREADABLE,
-    THREADS,
-    VERIFY,
-    WHOLE,
-    list_files,
-    session,
-    verify_files,
-)
+from deepgum.cli.common import RESUMES, list_files, session, verify_files
+from deepgum.cli.options import CACHE_DIR, SKIP_MISSING, SKIP_UNREADABLE, THREADS, VERIFY, option
+from deepgum.cli.values import FOLDER, NAMES, NUMBERS, PATH, WHOLE
 from deepgum.errors import ComparisonError
 
 __all__ = ["compare"]
@@ -42,74 +29,79 @@ class _Compare(click.Command):
 
 
 @click.command(cls=_Compare, short_help="Train several methods, with noise of your choice.")
-@click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
-@click.option(
-    "--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net, the folder of its two lists."
+@option("--dataset", default="lfw-net", help="One of the data sets above.")
+@option(
+    "--data",
+    type=PATH,
+    metavar="DIR",
+    unset="none",
+    help="Folder of the data set; for lfw-net, the folder of its two lists.",
 )
-@click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
-@click.option(
+@option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", help="Kinds of noise.")
+@option(
     "--rate",
     metavar="RATES",
     callback=NUMBERS,
     default="0.4",
-    show_default=True,
     help="Shares of wrong labels, 0 to 1.",
 )
-@click.option(
+@option(
     "--missing",
     type=float,
     default=0.0,
-    show_default=True,
     metavar="SHARE",
     help="Share of labels, right or wrong, that are also deleted; 0 to below 1.",
 )
-@click.option(
+@option(
     "--methods",
     metavar="NAMES",
     callback=NAMES,
     default="l2,cauchy,deepgum,oracle",
-    show_default=True,
     help="Methods to train.",
 )
-@click.option(
+@option(
     "--seed",
     metavar="SEEDS",
     callback=WHOLE,
     default="0",
-    show_default=True,
     help="Seeds of the subset, the noise and the weights.",
 )
-@click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 of 10]")
-@click.option(
-    "--validation-size", type=int, metavar="N", help="Validation samples.  [default: a ninth of --train-size]"
-)
-@click.option("--image-size", type=int, metavar="S", help="Side of the images in pixels.  [default: 48; digits 32]")
-@click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Largest number of epochs.")
-@click.option(
+@option("--train-size", type=int, metavar="N", unset="9 of 10", help="Training samples.")
+@option("--validation-size", type=int, metavar="N", unset="a ninth of --train-size", help="Validation samples.")
+@option("--image-size", type=int, metavar="S", unset="48; digits 32", help="Side of the images in pixels.")
+@option("--epochs-max", type=int, default=100, metavar="E", help="Largest number of epochs.")
+@option(
     "--patience",
     type=int,
     metavar="E",
-    help="Epochs without progress before the stop.  [default: 5 with the schedule constant; otherwise no early stop]",
+    unset="5 with the schedule constant; otherwise no early stop",
+    help="Epochs without progress before the stop.",
 )
-@click.option("--optimizer", default="adam", show_default=True, help="adam, adamw or sgd.")
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Highest learning rate.")
-@click.option("--schedule", default="constant", show_default=True, help="constant, cosine or one-cycle.")
-@click.option("--batch-size", type=int, default=64, show_default=True, help="Samples per step.")
-@click.option("--precision", default="float32", show_default=True, help="float32 or bf16.")
-@click.option("--groups", help="sample, landmark or coordinate.  [default: by noise, as in the paper]")
-@click.option("--model", default="facenet", show_default=True, help="facenet, vgg16, mlp, or as in [model] name.")
-@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet downloads those of vgg16.")
-@click.option(
-    "--frozen", default="", metavar="MODULE", help="Module up to which the network is not trained: features.23"
+@option("--optimizer", default="adam", help="adam, adamw or sgd.")
+@option("--learning-rate", type=float, default=1e-3, help="Highest learning rate.")
+@option("--schedule", default="constant", help="constant, cosine or one-cycle.")
+@option("--batch-size", type=int, default=64, help="Samples per step.")
+@option("--precision", default="float32", help="float32 or bf16.")
+@option("--groups", unset="by noise, as in the paper", help="sample, landmark or coordinate.")
+@option("--model", default="facenet", help="facenet, vgg16, mlp, or as in [model] name.")
+@option(
+    "--weights", type=PATH, metavar="FILE", unset="none", help="Pretrained weights; imagenet downloads those of vgg16."
 )
-@click.option("--fc-width", type=int, default=4096, show_default=True, help="Width of fc6 and fc7 of vgg16.")
-@click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1, mps.")
+@option(
+    "--frozen",
+    default="",
+    metavar="MODULE",
+    unset="none",
+    help="Module up to which the network is not trained: features.23",
+)
+@option("--fc-width", type=int, default=4096, help="Width of fc6 and fc7 of vgg16.")
+@option("--device", default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps.")
 @THREADS
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @CACHE_DIR
 @VERIFY
-@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of the same settings.")
+@option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of the same settings.")
 def compare(
     noise: tuple[str, ...],
     rate: tuple[float, ...],

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, list_files, session
+from deepgum.cli.common import list_files, session
+from deepgum.cli.options import option
+from deepgum.cli.values import FOLDER
 
 __all__ = ["demo"]
 
@@ -14,9 +16,9 @@ _NOT_RESUMED = "A demo cannot be resumed; each one needs a new or empty folder."
 
 
 @click.command()
-@click.option("--out", type=FOLDER, help="Folder for results and figures.  [default: runs/demo, runs/demo-2, ...]")
+@option("--out", type=FOLDER, unset="runs/demo, runs/demo-2, ...", help="Folder for results and figures.")
 # One thread by default. With images this small, more threads gain little, and they lose much on busy cores.
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the CPU.")
+@option("--threads", type=click.IntRange(min=1), default=1, help="Threads of the CPU.")
 def demo(out: Path | None, threads: int) -> None:
     """Find wrong landmarks on images of digits, which are installed with scikit-learn.
 

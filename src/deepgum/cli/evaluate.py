@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, session
+from deepgum.cli.common import session
+from deepgum.cli.options import THREADS, TRUST, option
+from deepgum.cli.values import FOLDER, PATH
 
 __all__ = ["evaluate"]
 
 
 @click.command(short_help="Measure the errors of a run's network on labelled data.")
 @click.argument("run", type=FOLDER)
-@click.option("--data", type=PATH, metavar="DIR", help="Folder or table to test on.  [default: the data of the run]")
-@click.option("--part", help="train, validation, test or all.  [default: test; with --data all]")
+@option("--data", type=PATH, metavar="DIR", unset="the data of the run", help="Folder or table to test on.")
+@option("--part", unset="test; with --data all", help="train, validation, test or all.")
 @TRUST
 @THREADS
 def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, threads: int | None) -> None:

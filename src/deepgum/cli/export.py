@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, session
+from deepgum.cli.common import session
+from deepgum.cli.options import THREADS, TRUST, option
+from deepgum.cli.values import FOLDER, PATH
 
 __all__ = ["export"]
 
 
 @click.command(short_help="Write the network or the posteriors of a run for other programs.")
 @click.argument("run", type=FOLDER)
-@click.option(
+@option(
     "--to",
     "files",
     type=PATH,
@@ -22,7 +24,7 @@ __all__ = ["export"]
     metavar="FILE",
     help="A file with an ending above; repeatable.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@option("--overwrite", is_flag=True, help="Replace files that exist.")
 @TRUST
 @THREADS
 def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, threads: int | None) -> None:

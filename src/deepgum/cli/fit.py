@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import APPLY_ORIENTATION, FOLDER, PATH, THREADS, VERIFY, list_files, session, verify_files
+from deepgum.cli.common import list_files, session, verify_files
+from deepgum.cli.options import APPLY_ORIENTATION, THREADS, VERIFY, option
+from deepgum.cli.values import FOLDER, PATH
 from deepgum.plugins import code_named
 
 __all__ = ["fit"]
@@ -16,8 +18,8 @@ _RESUMES = "This run is not finished. Run the same command again to continue aft
 
 @click.command(short_help="Train one network, configured in a TOML file.")
 @click.argument("config", type=PATH)
-@click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
+@option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
 @APPLY_ORIENTATION
 @VERIFY
 @THREADS

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, list_files, session
+from deepgum.cli.common import list_files, session
+from deepgum.cli.options import THREADS, TRUST, option
+from deepgum.cli.values import FOLDER, PATH
 
 __all__ = ["gain"]
 
@@ -14,15 +16,9 @@ __all__ = ["gain"]
 @click.command(short_help="Train before and after a patch, and compare the errors.")
 @click.argument("run", type=FOLDER)
 @click.argument("patch", type=PATH)
-@click.option(
-    "--method", default="l2", show_default=True, help="A method of `deepgum compare --help`, for all trainings."
-)
-@click.option(
-    "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Pairs of trainings: before, after."
-)
-@click.option(
-    "--out", type=PATH, metavar="FILE", help="A .json file; replaced if it exists.  [default: gain.json in RUN]"
-)
+@option("--method", default="l2", help="A method of `deepgum compare --help`, for all trainings.")
+@option("--seeds", default=3, type=click.IntRange(min=1), help="Pairs of trainings: before, after.")
+@option("--out", type=PATH, metavar="FILE", unset="gain.json in RUN", help="A .json file; replaced if it exists.")
 @TRUST
 @THREADS
 def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trust: bool, threads: int | None) -> None:

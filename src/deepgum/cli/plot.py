@@ -6,19 +6,22 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import NAMES, PATH, console, list_files
+from deepgum.cli.common import console, list_files
+from deepgum.cli.options import option
+from deepgum.cli.values import NAMES, PATH
 
 __all__ = ["plot"]
 
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=PATH)
-@click.option(
+@option(
     "--out",
     type=PATH,
-    help="Path of the figures, without ending; replaced if they exist.  [default: figure5 beside the first file]",
+    unset="figure5 beside the first file",
+    help="Path of the figures, without ending; replaced if they exist.",
 )
-@click.option("--methods", callback=NAMES, help="Methods to draw, in this order.  [default: all]")
+@option("--methods", callback=NAMES, unset="all", help="Methods to draw, in this order.")
 def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
     """Draw Figure 5 of the paper from RESULTS: results files, or folders that hold a results file.
 

@@ -6,17 +6,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import (
-    APPLY_ORIENTATION,
-    FOLDER,
-    PATH,
-    SKIP_MISSING,
-    SKIP_UNREADABLE,
-    THREADS,
-    TRUST,
-    list_files,
-    session,
-)
+from deepgum.cli.common import list_files, session
+from deepgum.cli.options import APPLY_ORIENTATION, SKIP_MISSING, SKIP_UNREADABLE, THREADS, TRUST, option
+from deepgum.cli.values import FOLDER, PATH
 
 __all__ = ["predict"]
 
@@ -24,7 +16,7 @@ __all__ = ["predict"]
 @click.command(short_help="Predict with the network of a run.")
 @click.argument("run", type=FOLDER)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, required=True, metavar="FILE", help="A .csv or .parquet file; replaced if it exists.")
+@option("--out", type=PATH, required=True, metavar="FILE", help="A .csv or .parquet file; replaced if it exists.")
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @APPLY_ORIENTATION

@@ -6,27 +6,26 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, TRUST, list_files, session
+from deepgum.cli.common import list_files, session
+from deepgum.cli.options import TRUST, option
+from deepgum.cli.values import FOLDER, PATH
 
 __all__ = ["report"]
 
 
-@click.command(short_help="Make the report of an audit again: one HTML file.")
+@click.command(short_help="Make the report of an audit or of scores again: one HTML file.")
 @click.argument("run", type=FOLDER)
-@click.option(
-    "--out", type=PATH, metavar="FILE", help="The .html file; replaced if it exists.  [default: report.html in RUN]"
-)
-@click.option(
+@option("--out", type=PATH, metavar="FILE", unset="report.html in RUN", help="The .html file; replaced if it exists.")
+@option(
     "--most",
     type=click.IntRange(min=1),
     default=20_000,
-    show_default=True,
     help="Largest number of flagged labels in the gallery.",
 )
-@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
+@option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @TRUST
 def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> None:
-    """Make the report of the finished audit RUN: one complete HTML page.
+    """Make the report of RUN, a finished audit or scores in a folder: one complete HTML page.
 
     At the top, the page shows the share of wrong labels for each landmark, and the fit of the mixture to the residuals.
     Below, a gallery shows the flagged labels, worst first. For each label it shows the picture, the given and the

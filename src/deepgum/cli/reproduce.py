@@ -8,22 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deepgum.cli.common import (
-    CACHE_DIR,
-    FOLDER,
-    NAMES,
-    NUMBERS,
-    PATH,
-    RESUMES,
-    SKIP_MISSING,
-    SKIP_UNREADABLE,
-    THREADS,
-    VERIFY,
-    WHOLE,
-    list_files,
-    session,
-    verify_files,
-)
+from deepgum.cli.common import RESUMES, list_files, session, verify_files
+from deepgum.cli.options import CACHE_DIR, SKIP_MISSING, SKIP_UNREADABLE, THREADS, VERIFY, option
+from deepgum.cli.values import FOLDER, NAMES, NUMBERS, PATH, WHOLE
 from deepgum.errors import ComparisonError, InvalidParameterError
 from deepgum.storage.output import is_same_file
 
@@ -39,33 +26,38 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 
 @click.command(short_help="Make a table or a figure of the paper.")
 @click.argument("artefact")
-@click.option("--data", type=FOLDER, metavar="DIR", help="Folder of the data set, or a folder of such folders.")
-@click.option("--dataset", metavar="NAME", help="Data set to use, if DIR holds several possible data sets.")
-@click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
-@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights of VGG-16; imagenet downloads them.")
-@click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels, 0 to 1; see above.")
-@click.option(
+@option("--data", type=FOLDER, metavar="DIR", unset="none", help="Folder of the data set, or a folder of such folders.")
+@option(
+    "--dataset",
+    metavar="NAME",
+    unset="the one in DIR",
+    help="Data set to use, if DIR holds several possible data sets.",
+)
+@option("--scale", default="cpu", help="paper (a GPU) or cpu (two cores).")
+@option(
+    "--weights", type=PATH, metavar="FILE", unset="none", help="Pretrained weights of VGG-16; imagenet downloads them."
+)
+@option("--rate", "rates", metavar="RATES", callback=NUMBERS, unset="see above", help="Shares of wrong labels, 0 to 1.")
+@option(
     "--noise",
     "noises",
     metavar="NAMES",
     callback=NAMES,
     default="l-ugo,g-ugo,ngo",
-    help="Kinds of noise in Figure 5.  [default: l-ugo,g-ugo,ngo]",
+    help="Kinds of noise in Figure 5.",
 )
-@click.option(
-    "--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: the methods of the paper]"
-)
-@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.  [default: 0]")
-@click.option("--clothes", default="upper", show_default=True, help="Clothes of FLD: upper, lower or full.")
-@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm's method.")
-@click.option("--precision", help="float32 or bf16.  [default: set by the scale]")
-@click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
+@option("--methods", metavar="NAMES", callback=NAMES, unset="the methods of the paper", help="Methods to train.")
+@option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.")
+@option("--clothes", default="upper", help="Clothes of FLD: upper, lower or full.")
+@option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm's method.")
+@option("--precision", unset="set by the scale", help="float32 or bf16.")
+@option("--device", unset="cpu", help="cpu, cuda, cuda:1, mps.")
 @THREADS
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @CACHE_DIR
 @VERIFY
-@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of this command.")
+@option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of this command.")
 def reproduce(
     artefact: str,
     data: Path | None,

@@ -11,7 +11,9 @@ from typing import cast
 
 import click
 
-from deepgum.cli.common import FOLDER, TRUST, console, list_files
+from deepgum.cli.common import console, list_files
+from deepgum.cli.options import TRUST, option
+from deepgum.cli.values import FOLDER
 from deepgum.errors import InvalidParameterError
 from deepgum.storage.output import is_same_file
 
@@ -34,15 +36,16 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 @click.command(short_help="Keep, fix or drop flagged labels, in a browser.")
 @click.argument("run", type=FOLDER)
-@click.option(
+@option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Port; 0 for any free port.  [default: the last port, or any]",
+    unset="the last port, or any",
+    help="Port; 0 for any free port.",
 )
-@click.option("--who", default="", metavar="NAME", help="Name of the reviewer.  [default: the login name]")
-@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
-@click.option(
+@option("--who", default="", metavar="NAME", unset="the login name", help="Name of the reviewer.")
+@option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
+@option(
     "--export",
     multiple=True,
     callback=_exports,
@@ -53,7 +56,9 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 def review(
     run: Path, port: int | None, who: str, no_browser: bool, export: list[tuple[str, Path]], trust: bool
 ) -> None:
-    """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
+    """Review the flagged labels of RUN, worst first, on a page in the browser.
+
+    RUN is the folder of a finished audit, or of `deepgum score --out RUN`.
 
     For each label you can keep the label, accept the suggestion, fix the label (drag the landmark, or type the value),
     drop the label, or skip it, with a note if you like. Many labels that pass a filter can be decided at once. Each

@@ -7,28 +7,32 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import (
+from deepgum.cli.common import list_audit, session
+from deepgum.cli.options import (
+    APPLY_ORIENTATION,
+    CATEGORY,
     DECIMAL,
+    IMAGES,
     INLIERS,
     MISSING,
-    PAIRS,
-    PATH,
-    PERIODS,
+    PERIOD,
+    REASON,
     SWAP,
     THOUSANDS,
     THREADS,
-    UNITS,
-    session,
+    option,
 )
 from deepgum.cli.sections import SectionedCommand
+from deepgum.cli.values import NAMES, PATH, UNITS
+from deepgum.errors import InvalidParameterError
 
 __all__ = ["score"]
 
 
 _SECTIONS = {
-    "Columns of a table": ("pred", "target", "id", "image", "runs"),
-    "Keypoint files": ("images", "category"),
-    "What a label means": ("groups", "swap", "period", "unit", "missing", "decimal", "thousands"),
+    "Columns of a table": ("pred", "target", "id", "image", "features", "runs"),
+    "Images, and keypoint files": ("images", "category", "apply_orientation"),
+    "What a label means": ("groups", "swap_pairs", "periods", "unit", "missing", "decimal", "thousands"),
     "Judgement": ("inliers", "reasons"),
     "Output and machine": ("out", "threads"),
 }
@@ -41,44 +45,49 @@ _SECTIONS = {
 )
 @click.argument("table", type=PATH)
 @click.argument("predictions", type=PATH, required=False)
-@click.option(
+@option(
     "--pred", multiple=True, metavar="COLUMN", help="Predictions: a column, 'pattern_*' or a range a-b; repeatable."
 )
-@click.option(
-    "--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable."
-)
-@click.option(
+@option("--target", multiple=True, metavar="COLUMN", help="Labels: a column, 'pattern_*' or a range a-b; repeatable.")
+@option(
     "--groups",
     type=UNITS,
-    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
-    "[default: landmark if the names of the labels are pairs of x and y, else coordinate]",
+    unset="landmark if the names of the labels are pairs of x and y, else coordinate",
+    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.",
 )
-@click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
-@click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
-@click.option("--runs", metavar="COLUMN", help="Samples whose labels may be wrong together: a day, a sensor, a source.")
-@click.option(
-    "--period",
-    multiple=True,
-    metavar="NAME=NUMBER",
-    callback=PERIODS,
-    help="Period of a label, such as an angle: yaw=360; repeatable.",
+@option("--id", metavar="COLUMN", unset="id, else the images, else row numbers", help="Names of the samples.")
+@option("--image", metavar="COLUMN", unset="none", help="Image files, relative to the table's folder.")
+@option(
+    "--features",
+    callback=NAMES,
+    metavar="COLUMNS",
+    unset="none",
+    help="Columns to show beside each flagged label in the report and the review; they change no score.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help=SWAP)
-@click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
+@option(
+    "--runs",
+    metavar="COLUMN",
+    unset="none",
+    help="Samples whose labels may be wrong together: a day, a sensor, a source.",
+)
+@PERIOD
+@SWAP
+@option("--unit", metavar="TEXT", unset="none; px for a keypoint file", help="Unit of the labels in texts: px, years.")
 @MISSING
 @DECIMAL
 @THOUSANDS
-@click.option("--images", metavar="DIR", help="Folder of the images of a keypoint file.  [default: beside the file]")
-@click.option("--category", metavar="NAME", help="Category of a COCO file, if several have keypoints.")
-@click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
-@click.option(
-    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
-)
-@click.option(
+@IMAGES
+@CATEGORY
+@APPLY_ORIENTATION
+@INLIERS
+@REASON
+@option(
     "--out",
     type=PATH,
-    metavar="FILE",
-    help="File for all scores, .csv or .parquet; replaced if it exists.  [default: none]",
+    metavar="RUN|FILE",
+    unset="none",
+    help="A folder for the report and the review; or a file for the scores alone, .csv or .parquet, replaced if it "
+    "exists.",
 )
 @THREADS
 def score(
@@ -89,16 +98,18 @@ def score(
     groups: str | None,
     id: str | None,
     image: str | None,
+    features: tuple[str, ...] | None,
     runs: str | None,
-    period: dict[str, float],
-    swap: str | tuple[tuple[int, int], ...],
-    unit: str,
+    periods: dict[str, float],
+    swap_pairs: str | tuple[tuple[int, int], ...],
+    unit: str | None,
     missing: tuple[str, ...],
     decimal: str | None,
     thousands: str | None,
     images: str | None,
     category: str | None,
-    inliers: str,
+    apply_orientation: bool,
+    inliers: str | None,
     reasons: tuple[str, ...],
     out: Path | None,
     threads: int | None,
@@ -117,7 +128,13 @@ def score(
       --pred yhat --target age               one column with another
 
     \b
-    FILE has one row per sample and group of labels, in the order of TABLE:
+    If --out is a folder, it gets what `deepgum audit` writes, and `deepgum review` and `deepgum apply` take it:
+      report.html      the report, to open in a browser, with pictures if there are images
+      scores.parquet   all scores
+      summary.json     the share of wrong labels, with its interval
+
+    \b
+    A file of scores has one row per sample and group of labels, in the order of TABLE:
       id, group
       responsibility   probability that the label is right; flagged if below 0.5
       residual_norm    distance from the prediction, in the unit of the labels
@@ -134,37 +151,53 @@ def score(
     \b
     Examples:
       deepgum score predictions.csv
-      deepgum score faces.parquet --groups landmark --image file --unit px --out scores.parquet
+      deepgum score faces.parquet --groups landmark --image file --unit px --out runs/faces
+      deepgum score flats.csv --features area,city --out runs/flats          shows area and city of flagged rows
       deepgum score sensors.csv --runs day
-      deepgum score annotations.json results.json --out scores.parquet       COCO keypoints
+      deepgum score annotations.json results.json --images photos/ --out runs/persons      COCO keypoints
       deepgum score CollectedData_ada.csv mouseDLC_resnet50.h5               DeepLabCut
       deepgum score labels.slp                                               SLEAP, labels and predictions in one file
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.audit.scoring.score_file import score_file
+        from deepgum.experiments.audits.score_folder import names_folder, score_to_folder
         from deepgum.experiments.own_files import own_files_near
+        from deepgum.posteriors.inliers import AUTO
+        from deepgum.report.page import write_report
         from deepgum.report.terminal.score import next_steps, scores
         from deepgum.storage.output import check_file
 
-        if out is not None:
-            check_file(out, inputs=[table, *filter(None, [predictions]), *own_files_near(out)])
+        inputs = [table, *filter(None, [predictions])]
+        to_folder = out is not None and names_folder(out)
+        if features and not to_folder:
+            hint = "The report shows them: --out RUN."
+            raise InvalidParameterError("features", "left out if --out is no folder", features, hint)
+        if out is not None and not to_folder:
+            check_file(out, inputs=[*inputs, *own_files_near(out)])
         columns: dict[str, Any] = {"pred": pred, "target": target, "groups": groups, "id": id, "image": image}
-        columns |= {"runs": runs, "periods": period, "unit": unit}
+        columns |= {"features": features, "runs": runs, "periods": periods, "unit": unit}
         columns |= {"missing": missing, "decimal": decimal, "thousands": thousands}
         options = {"images": images, "category": category}
-        scored = score_file(
-            table,
-            predictions,
-            columns={name: value for name, value in columns.items() if value},
-            options={name: value for name, value in options.items() if value},
-            swap_pairs=swap,
-            inliers=inliers,
-            reasons=reasons,
-            out=out,
-            on_stage=reporter.say,
-            on_progress=reporter.scoring,
-        )
-    terminal.print(scores(scored.summary, scored.worst, scored.pairs, rest=""))
-    for line in next_steps(scored.summary, [table, *filter(None, [predictions])], out):
-        terminal.say(line)
+        arguments: dict[str, Any] = {
+            "columns": {name: value for name, value in columns.items() if value},
+            "options": {name: value for name, value in options.items() if value},
+            "swap_pairs": swap_pairs,
+            "apply_orientation": apply_orientation,
+            "inliers": inliers or AUTO,
+            "reasons": reasons,
+            "on_stage": reporter.say,
+            "on_progress": reporter.scoring,
+        }
+        if out is not None and to_folder:
+            folder, scored = score_to_folder(table, predictions, out, **arguments)
+            report = write_report(folder, progress=reporter.reading)
+        else:
+            scored = score_file(table, predictions, out=out, **arguments)
+    rest = "The report has all." if to_folder else "The report has all: --out RUN."
+    terminal.print(scores(scored.summary, scored.worst, scored.pairs, rest))
+    if to_folder:
+        list_audit(terminal, folder, report, scored.summary.flags)
+    else:
+        for line in next_steps(scored.summary, inputs, out):
+            terminal.say(line)

@@ -1,4 +1,4 @@
-"""Where the images of a keypoint file are, and the square of each instance in its image."""
+"""Where the images of a keypoint file are, and whether its points can be pixels of these images."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
 from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoints import placed
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, listing
 
-__all__ = ["check_places", "check_sizes", "find_images", "folder_of_images", "image_sizes", "instance_squares"]
+__all__ = ["check_places", "check_sizes", "find_images", "folder_of_images", "image_sizes"]
 
 Values = NDArray[np.float64]
 
-BOX_MARGIN = 1.25
-"""Side of the square, as a multiple of the longer side of the box that the file gives."""
-POINTS_MARGIN = 1.5
-"""The same for the box around the points, which are inside of the instance."""
 FRACTIONS = 16
 """In images with more pixels, coordinates that are all between 0 and 1 are fractions."""
 
@@ -184,57 +179,3 @@ def check_places(points: Values, sizes: Values) -> str:
         return ""
     verb, owners = ("lies", "its image") if outside == 1 else ("lie", "their images")
     return f"{outside:,} of {count:,} labelled keypoints {verb} outside of {owners}."
-
-
-def instance_squares(points: Values, boxes: Values, sizes: Values) -> list[Square | None]:
-    """Return the square of each instance, which the network sees.
-
-    The square has the centre of the box and a margin. If the file has no box, or if the box does not fit the image, the
-    box of the points that lie inside of the image is taken. A box of points without area gets the typical side of the
-    other squares. Without a point in the image, the square is the smallest one around the whole image. The square is
-    None for an image whose size is unknown.
-
-    Parameters
-    ----------
-    points : array, shape (n, k, 2)
-    boxes : array, shape (n, 4)
-        Left, top, width and height, or NaN.
-    sizes : array, shape (n, 2)
-        Width and height of the images; NaN for images that cannot be read.
-
-    Examples
-    --------
-    >>> points = np.array([[[10.0, 20.0], [30.0, 40.0]], [[10.0, 20.0], [90.0, 2000.0]]])
-    >>> boxes = np.array([[0.0, 0.0, 80.0, 40.0], [np.nan] * 4])
-    >>> instance_squares(points, boxes, np.array([[100.0, 100.0], [100.0, 100.0]]))
-    [Square(left=-10.0, top=-30.0, side=100.0), Square(left=-40.0, top=-30.0, side=100.0)]
-    """
-    width, height = sizes[:, :1], sizes[:, 1:]
-    x, y = points[..., 0], points[..., 1]
-    inside = (x >= 0) & (y >= 0) & ~(x > width) & ~(y > height)
-    seen = np.where(inside[..., None], points, np.nan)
-    has_point = inside.any(axis=1)
-    around = np.full((len(points), 4), np.nan)
-    low, high = np.nanmin(seen[has_point], axis=1), np.nanmax(seen[has_point], axis=1)
-    around[has_point] = np.concatenate([low, high - low], axis=1)
-    given = _fitting(boxes, sizes, BOX_MARGIN)
-    sides = np.where(given, BOX_MARGIN * boxes[:, 2:].max(axis=1), POINTS_MARGIN * around[:, 2:].max(axis=1))
-    typical = float(np.median(sides[sides > 0])) if (sides > 0).any() else np.inf
-    squares: list[Square | None] = []
-    for row, (image_width, image_height) in enumerate(sizes.tolist()):
-        left, top, box_width, box_height = (boxes if given[row] else around)[row].tolist()
-        side = float(sides[row]) if sides[row] > 0 else min(typical, image_width, image_height)
-        if np.isnan(image_width):
-            squares.append(None)
-        elif np.isnan(left):
-            squares.append(Square.around(0, image_width, 0, image_height, scale=1))
-        else:
-            squares.append(Square(left + (box_width - side) / 2, top + (box_height - side) / 2, side))
-    return squares
-
-
-def _fitting(boxes: Values, sizes: Values, margin: float) -> NDArray[np.bool_]:
-    """Return which boxes have an area and fit the image, as `deepgum.data.crops.cut_square` needs it."""
-    centre, extent = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]
-    fits = (extent > 0).all(axis=1) & (centre >= 0).all(axis=1) & ~(centre > sizes).any(axis=1)
-    return np.asarray(fits & ~(margin * extent.max(axis=1) > 2.5 * sizes.max(axis=1)))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from deepgum.data.crop_cache import CropPlan, Progress, ReadableCrops, load_readable_crops
 from deepgum.data.crops import Square
 from deepgum.data.image_reading import ImageReading, ImageSurvey
-from deepgum.data.keypoint_images import image_sizes, instance_squares
+from deepgum.data.instance_squares import instance_squares
+from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.mirror import Mirror
 from deepgum.data.orientation import orientation_notice
 from deepgum.data.point_units import check_unit, pixels_per_unit, small_notice, unit_notice
@@ -258,7 +259,7 @@ def load_whole_images(
         Unit of landmarks and boxes. Empty for pixels, with a check that they are no fractions.
     boxes : array, shape (n, 4), optional
         Left, top, width and height of the object in each image, NaN if unknown. The square is that of
-        `deepgum.data.keypoint_images.instance_squares`. By default it is the smallest square around the whole image.
+        `deepgum.data.instance_squares.instance_squares`. By default it is the smallest square around the whole image.
     mirror : Mirror, optional
         Change of the targets when an image is mirrored. By default images are not mirrored.
     ids : sequence of str, length n, optional

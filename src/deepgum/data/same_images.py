@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["same_images"]
+from deepgum.errors import InvalidDataError
+
+__all__ = ["labelled_images", "same_images"]
 
 
 def same_images(names: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -29,6 +32,23 @@ def same_images(names: Sequence[str], known: Sequence[str]) -> list[str]:
         near = [other for other, other_parts in candidates if _is_end(parts, other_parts)]
         (only,) = equal or (near if len(near) == 1 else [""])
         found.append(only)
+    return found
+
+
+def labelled_images(path: Path, names: Sequence[str], labelled: Sequence[str]) -> list[str]:
+    """Return the labelled image of each image in a file of predictions; an empty string for an image without labels.
+
+    Raises
+    ------
+    InvalidDataError
+        If no image has labels. The message names the file.
+    """
+    found = same_images(names, labelled)
+    if not any(found):
+        others = f"other images, such as {names[0]!r}" if names else "none"
+        raise InvalidDataError(
+            f"'{path}' should have predictions for the labelled images, such as {labelled[0]!r}. Found {others}."
+        )
     return found
 
 

@@ -86,7 +86,7 @@ class Review:
             "who": self.who,
             "notices": list(self.summary.notices),
             "verdict": self.summary.verdict,
-            "landmarks": self.summary.data.landmarks,
+            "landmarks": self.summary.data.landmarks and self.viewer is not None,
             "gallery": gallery_data(self.summary, self.labels, places, views, self.folder.features()),
         }
 

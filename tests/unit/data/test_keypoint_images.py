@@ -15,11 +15,8 @@ from deepgum.data.keypoint_images import (
     find_images,
     folder_of_images,
     image_sizes,
-    instance_squares,
 )
 from deepgum.errors import InvalidDataError, InvalidParameterError
-
-NONE = [np.nan] * 4
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -79,42 +76,6 @@ def test_sizes_are_those_of_the_files_and_contradictions_are_refused(tmp_path: P
         check_sizes(files, np.array([[60.0, 40.0]] * 3), found)
     with pytest.raises(InvalidDataError, match="turned by 90 degrees: --apply-orientation"):
         check_sizes(files, np.array([[20.0, 30.0]] * 3), found)
-
-
-def test_a_square_has_the_centre_of_the_box_and_holds_it() -> None:
-    rng = np.random.default_rng(0)
-    boxes = np.column_stack([rng.uniform(10, 50, (20, 2)), rng.uniform(5, 40, (20, 2))])
-    squares = instance_squares(np.zeros((20, 3, 2)), boxes, np.full((20, 2), 100.0))
-    for square, (left, top, width, height) in zip(squares, boxes.tolist(), strict=True):
-        assert square is not None
-        centre = square.left + square.side / 2, square.top + square.side / 2
-        np.testing.assert_allclose(centre, (left + width / 2, top + height / 2))
-        assert square.side > max(width, height)
-
-
-@pytest.mark.parametrize(
-    "box",
-    [NONE, [10, 10, 0, 5], [10, 10, -4, 5], [500, 500, 20, 20], [0, 0, 2000, 30], [-300, 0, 20, 20]],
-)
-def test_without_a_box_that_fits_the_square_is_around_the_points_in_the_image(box: list[float]) -> None:
-    points = np.array([[[20.0, 30.0], [40.0, 60.0], [np.nan, np.nan], [900.0, -5.0]]])
-    (square,) = instance_squares(points, np.array([box], dtype=float), np.array([[100.0, 80.0]]))
-    assert square is not None
-    inside = square.fractions(points[0, :2])
-    assert (inside > 0.1).all()
-    assert (inside < 0.9).all()
-    np.testing.assert_allclose(inside.mean(axis=0), [0.5, 0.5])
-
-
-def test_one_point_gets_the_side_of_the_others_and_no_point_the_whole_image() -> None:
-    points = np.array([[[20.0, 30.0], [40.0, 30.0]], [[5.0, 5.0], [np.nan] * 2], [[-5.0, 5.0], [np.nan] * 2]])
-    both, single, none = instance_squares(points, np.array([NONE] * 3), np.array([[100.0, 80.0]] * 3))
-    assert both is not None
-    assert single is not None
-    assert single.side == both.side
-    assert none == (0.0, -10.0, 100.0)
-    unreadable = instance_squares(points, np.array([NONE] * 3), np.full((3, 2), np.nan))
-    assert unreadable == [None] * 3
 
 
 def test_points_that_are_no_pixels_of_their_images_are_refused() -> None:

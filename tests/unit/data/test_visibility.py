@@ -178,7 +178,7 @@ def test_a_score_takes_a_landmark_with_visibility_0_as_missing(tmp_path: Path) -
     frame.to_csv(tmp_path / "t.csv", index=False)
     scored = score_table(tmp_path / "t.csv")
     assert scored.labels is not None
-    assert [pair.name for pair in scored.pairs] == ["x1", "y1", "x2", "y2"]
+    assert [pair.target for pair in scored.pairs] == ["x1", "y1", "x2", "y2"]
     assert np.flatnonzero(np.isnan(scored.labels.given[:, 0])).tolist() == [3, 50, 77]
     empty = frame.drop(columns=["v1", "v2"])
     empty.loc[frame["v1"] == 0, ["x1", "y1"]] = np.nan
@@ -202,7 +202,7 @@ def test_visibilities_of_one_side_or_of_both_are_no_targets(tmp_path: Path, side
     frame.to_csv(tmp_path / "t.csv", index=False)
     for patterns in ({}, {"pred": ["pred_*"], "target": ["gt_*"]}):
         scored = score_table(tmp_path / "t.csv", **patterns)
-        assert [pair.name for pair in scored.pairs] == names
+        assert [pair.target for pair in scored.pairs] == [f"gt_{name}" for name in names]
 
 
 def test_landmarks_of_a_score_are_pairs(tmp_path: Path) -> None:
@@ -220,4 +220,4 @@ def test_a_target_that_is_called_score_stays_a_target(tmp_path: Path) -> None:
     frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["x", "y", "score"])
     frame["pred_score"] = frame["score"] + rng.normal(0, 0.1, 60)
     frame.to_csv(tmp_path / "t.csv", index=False)
-    assert [pair.name for pair in score_table(tmp_path / "t.csv").pairs] == ["score"]
+    assert [pair.target for pair in score_table(tmp_path / "t.csv").pairs] == ["score"]

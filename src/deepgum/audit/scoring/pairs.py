@@ -25,14 +25,12 @@ __all__ = ["Pair", "find_pairs"]
 _PREDICTION = "prediction|predicted|preds?|yhat|hat"
 _LABEL = "labels?|targets?|true|truth|actual|gt"
 _SIGN = r"[_\-. ]"
-_LABEL_NAME = re.compile(rf"(?:{_LABEL}){_SIGN}(.+)|(.+){_SIGN}(?:{_LABEL})", re.IGNORECASE)
 _REMEDY = "Name the columns with --pred and --target."
 
 
 class Pair(NamedTuple):
-    """A target: its name, the column of its predictions, and the column of its labels."""
+    """A target: the column of its predictions, and the column of its labels, whose name is that of the target."""
 
-    name: str
     predicted: str
     target: str
 
@@ -63,9 +61,9 @@ def find_pairs(
     Examples
     --------
     >>> find_pairs(["id", "x", "y", "pred_x", "pred_y"])
-    (Pair(name='x', predicted='pred_x', target='x'), Pair(name='y', predicted='pred_y', target='y'))
+    (Pair(predicted='pred_x', target='x'), Pair(predicted='pred_y', target='y'))
     >>> find_pairs(["p_age", "t_age"], ["p_*"], ["t_*"])
-    (Pair(name='t_age', predicted='p_age', target='t_age'),)
+    (Pair(predicted='p_age', target='t_age'),)
     >>> find_pairs(["age", "label_age", "age_hat"])
     Traceback (most recent call last):
         ...
@@ -91,7 +89,7 @@ def find_pairs(
     seen = {name for name, xy in visibility_columns(free).items() if labels.issuperset(xy) and name not in target}
     pairs = [pair for pair in pairs if pair[1] not in seen]
     pairs.sort(key=lambda pair: columns.index(pair[1]))
-    return tuple(Pair(name, *pair) for name, pair in zip(_names([label for _, label in pairs]), pairs, strict=True))
+    return tuple(Pair(*pair) for pair in pairs)
 
 
 def _without_ranges(wanted: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -252,12 +250,3 @@ def _word(name: str) -> str | None:
 
 def _keys(stem: str | None) -> set[str]:
     return set() if stem is None else {stem}
-
-
-def _names(labels: Sequence[str]) -> list[str]:
-    """Return the names of the targets. The target label_age gets the name age, unless another target has this name."""
-    short_names = [match[1] or match[2] if (match := _LABEL_NAME.fullmatch(name)) else name for name in labels]
-    counts = Counter(short_names)
-    return [
-        short_name if counts[short_name] == 1 else name for short_name, name in zip(short_names, labels, strict=True)
-    ]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepgum.audit.reasons.base import Reason
 from deepgum.audit.scoring.score_keypoints import keypoint_format, score_keypoints
 from deepgum.audit.scoring.score_table import ScoredTable, score_table
 from deepgum.data.sets.keypoint_file import KeypointFile
 from deepgum.data.swap_pairs import Swap
 from deepgum.errors import InvalidParameterError
-from deepgum.posteriors.inliers import AUTO, Inliers
-from deepgum.progress import Progress
 
 __all__ = ["score_file"]
 
@@ -26,12 +23,8 @@ def score_file(
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     swap_pairs: Swap = (),
-    out: Path | None = None,
-    inliers: Inliers = AUTO,
-    seed: int = 0,
-    reasons: Sequence[Reason | type[Reason] | str] = (),
-    on_stage: Callable[[str], None] | None = None,
-    on_progress: Progress | None = None,
+    apply_orientation: bool = False,
+    **settings: Any,
 ) -> ScoredTable:
     """Score a table with `score_table`, and a keypoint file with `score_keypoints`.
 
@@ -45,8 +38,9 @@ def score_file(
         Parameters of `score_table` that keypoint files do not have: ``{"pred": ["yhat"]}``.
     options : mapping, optional
         Options of the format of a keypoint file: ``{"category": "person"}``.
-    swap_pairs, out, inliers, seed, reasons, on_stage, on_progress
-        See `score_table`.
+    swap_pairs, apply_orientation : see `score_table`
+    **settings
+        Parameters that both functions have: out, inliers, seed, reasons, on_stage, on_progress.
 
     Raises
     ------
@@ -54,27 +48,21 @@ def score_file(
         If a parameter does not fit the kind of the file. For further reasons, see the two functions.
     """
     columns, options = dict(columns or {}), dict(options or {})
-    shared: dict[str, Any] = {
-        "out": out,
-        "inliers": inliers,
-        "seed": seed,
-        "reasons": reasons,
-        "on_stage": on_stage,
-        "on_progress": on_progress,
-    }
     form = keypoint_format(path)
     if predictions is None and form is None:
         for name, value in options.items():
             raise InvalidParameterError(name, "left out for a table", value, "It is an option of keypoint files.")
-        return score_table(path, swap_pairs=swap_pairs, **columns, **shared)
+        return score_table(path, swap_pairs=swap_pairs, apply_orientation=apply_orientation, **columns, **settings)
     if predictions is None and form is not None:
         predictions = _own_predictions(path, form, options)
     assert predictions is not None
     for name, value in columns.items():
         raise InvalidParameterError(name, "left out for a keypoint file", value, "It is an option of tables.")
+    if apply_orientation:
+        options["apply_orientation"] = True
     if swap_pairs:
         options["swap_pairs"] = swap_pairs if isinstance(swap_pairs, str) else [list(pair) for pair in swap_pairs]
-    return score_keypoints(path, predictions, options=options, **shared)
+    return score_keypoints(path, predictions, options=options, **settings)
 
 
 def _own_predictions(path: Path, form: KeypointFile, options: Mapping[str, Any]) -> Path:

@@ -21,6 +21,7 @@ from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Provenance
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_matching import instance_boxes, match
 from deepgum.data.keypoints import Keypoints, placed
 from deepgum.data.sets.keypoint_file import KeypointFile
@@ -138,12 +139,11 @@ def score_keypoints(
     rules = all_reasons(reasons)
     if out is not None:
         check_file(out, suffixes=(), inputs=[path, predictions])
-    if not predictions.exists():
-        raise InvalidParameterError("predictions", "a file of predictions", str(predictions), "There is no such file.")
     form = detect(path) if dataset is None else get_dataset(dataset)
     if not isinstance(form, KeypointFile):
         hint = "The predictions of a table are columns of the table."
         raise InvalidParameterError("predictions", f"left out for the data set {form.name!r}", str(predictions), hint)
+    form.check_predictions(predictions)
     options = form.check_options(options or {})
     if on_stage is not None:
         on_stage("Pairing labels and predictions ...")
@@ -166,7 +166,8 @@ def score_keypoints(
     targets = Targets.of(keypoints.targets, "landmark", unit=UNIT, swap_pairs=keypoints.swap_pairs)
     folder, files = form.files(path, keypoints, options)
     comparison, offset, factor = _compared(keypoints, rows, labels, predicted, targets)
-    of_files = ImageSizes(folder).sizes([files[row] for row in rows.tolist()])
+    reading = ImageReading(True) if options.get("apply_orientation") else None
+    of_files = ImageSizes(folder, reading).sizes([files[row] for row in rows.tolist()])
     evidence = Evidence(sizes=_sizes(keypoints, rows, of_files))
     batch = Batch(ids, labels, predicted, comparison, unit=factor, evidence=evidence)
     data = DataSource(
@@ -183,7 +184,7 @@ def score_keypoints(
         _InstancePredictions(batch, targets, inliers, seed, offset=offset, factor=factor),
         targets,
         rules,
-        Provenance(data, seed, begun, notices=notices),
+        Provenance(data, seed, begun, backbone=predictions.name, notices=notices),
         the_only,
         on_progress,
     )

@@ -29,8 +29,9 @@ from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
 from deepgum.data.cell_format import CellFormat, MissingMarks
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.swap_pairs import Swap
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import InvalidParameterError, listing
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
@@ -80,6 +81,8 @@ def score_table(
     id: str | None = None,
     image: str | None = None,
     runs: str | None = None,
+    features: Sequence[str] = (),
+    apply_orientation: bool = False,
     periods: Mapping[str, float] | None = None,
     swap_pairs: Swap = (),
     unit: str = "",
@@ -115,12 +118,19 @@ def score_table(
     runs : str, optional
         Column of runs, whose labels may be wrong together: a day, a batch, a sensor, an annotator or a source. See
         `score_labels`. The table must fit in memory.
+    features : sequence of str
+        Columns that a report shows beside a flagged label, with patterns and ranges. They change no score, and are
+        neither labels nor predictions.
+    apply_orientation : bool
+        Whether landmarks are in pixels of the images turned as their files say (EXIF). By default it is not known which
+        of both they are in: a label is outside of an image if it is outside of both, and a report shows images as they
+        are stored.
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
-    missing : number, str, pair of numbers, or list of them
+    missing : number, str, point, or list of them
         What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
-        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+        ``-9999``, a word ``"?"``, or for landmarks a point ``(0, 0)``. Several numbers are a list: ``[0, -1]``.
     decimal, thousands : str
         The decimal separator and the separator of thousands of numbers in text.
     out : Path, optional
@@ -165,12 +175,16 @@ def score_table(
     if out is not None:
         check_file(out, suffixes=(), inputs=[path])
     form = CellFormat(MissingMarks.of(missing), decimal, thousands)
-    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs, form=form)
+    layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs, features=features, form=form)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
-    data = _source(layout, targets)
-    provenance = Provenance(data, seed, begun, notices=layout.notices)
+    if apply_orientation and image is None:
+        raise InvalidParameterError("apply_orientation", "left out for a table without `image`", apply_orientation)
+    data = _source(layout, targets, apply_orientation)
+    predicted = listing([pair.predicted for pair in layout.pairs], 3)
+    provenance = Provenance(data, seed, begun, backbone=predicted, notices=layout.notices)
     rows = _SurveyedRows(layout)
-    builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root)))
+    reading = ImageReading(True) if apply_orientation else None
+    builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root), reading))
     parts, values = [], 0
     for part in rows:
         parts.append(part)
@@ -305,12 +319,14 @@ class _StreamPredictions:
         return (self.builder.batch(rows).without(self.aside) for rows in self.spool)
 
 
-def _source(layout: Layout, targets: Targets) -> DataSource:
+def _source(layout: Layout, targets: Targets, apply_orientation: bool) -> DataSource:
     path = layout.path.resolve()
     options = {
-        "targets": [pair.target for pair in layout.pairs],
+        "targets": list(layout.names),
         "id": layout.id,
         "image": layout.image,
+        "features": list(layout.features) or None,
+        "apply_orientation": apply_orientation or None,
         "landmarks": targets.landmarks if layout.image is not None else None,
         "swap_pairs": [list(pair) for pair in targets.swap_pairs] or None,
         **layout.form.options,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deepgum.audit.scoring.ids import Digests, digest
 from deepgum.audit.scoring.pairs import Pair, find_pairs
 from deepgum.data.cell_format import CellFormat
+from deepgum.data.column_patterns import find_columns
 from deepgum.data.columns import Columns, column_batches, column_names
 from deepgum.data.sets.table_ids import image_names
 from deepgum.data.target_names import landmark_order
@@ -40,6 +41,8 @@ class Layout:
         Column of ids, column of image files and column of runs; None if there is no such column.
     visibilities : mapping of str to tuple of int
         Columns in which 0 means that a landmark has no label, each with the positions of its x and y in `pairs`.
+    features : tuple of str
+        Columns that a report shows beside a label. They are not read here.
     form : CellFormat
         How cells are read as numbers, and what marks a missing label.
 
@@ -60,6 +63,7 @@ class Layout:
     image: str | None
     runs: str | None = None
     visibilities: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
     form: CellFormat = field(default_factory=CellFormat)
 
     @classmethod
@@ -73,6 +77,7 @@ class Layout:
         id: str | None = None,
         image: str | None = None,
         runs: str | None = None,
+        features: Sequence[str] = (),
         form: CellFormat | None = None,
     ) -> Layout:
         """Find the layout of a table from the names of its columns; see `find_pairs` for `pred` and `target`.
@@ -83,17 +88,20 @@ class Layout:
         ------
         InvalidParameterError, InvalidDataError
             If the columns cannot be read or paired (see `column_names`, `find_pairs`), or the table has no column with
-            the name in `id`, in `image` or in `runs`.
+            the name in `id`, in `image`, in `runs` or in `features`.
         """
         columns = column_names(path)
-        for parameter, name in (("id", id), ("image", image), ("runs", runs)):
+        named = [name for name in (id, image, runs) if name is not None]
+        shown = find_columns("features", features, columns, exclude=named)
+        for parameter, name in (("id", id), ("image", image), ("runs", runs), *(("features", each) for each in shown)):
             if name is not None and name not in columns:
                 found = f"The table has {listing(columns, most=20)}."
                 raise InvalidParameterError(parameter, "a column of the table", name, found)
         if id is None and "id" in columns:
             id = "id"
-        pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image, runs) if name is not None])
-        order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
+        others = [name for name in (id, image, runs) if name is not None]
+        pairs = find_pairs(columns, pred, target, exclude=[*others, *shown])
+        order = landmark_order([pair.target for pair in pairs]) if groups is None or isinstance(groups, str) else None
         pairs = pairs if order is None else tuple(pairs[place] for place in order)
         places = {pair.target: place for place, pair in enumerate(pairs)}
         visibilities = {
@@ -101,18 +109,18 @@ class Layout:
             for name, (x, y) in visibility_columns(columns).items()
             if says_labelled(name) and name not in places and x in places and y in places
         }
-        return cls(path, pairs, id, image, runs, visibilities, CellFormat() if form is None else form)
+        return cls(path, pairs, id, image, runs, visibilities, tuple(shown), form or CellFormat())
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the targets."""
-        return tuple(pair.name for pair in self.pairs)
+        return tuple(pair.target for pair in self.pairs)
 
     @property
     def columns(self) -> list[str]:
         """All columns that are read, each column once."""
         named = [name for name in (self.id, self.image, self.runs) if name is not None]
-        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:]), *self.visibilities]))
+        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair), *self.visibilities]))
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from deepgum.data.frame_order import blocks_of_frames, frame_number
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.project_yaml import read_yaml
-from deepgum.data.same_images import same_images
+from deepgum.data.same_images import labelled_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
 from deepgum.errors import InvalidDataError, MissingDependencyError, listing
 
@@ -175,13 +175,7 @@ def _images_of(table: DeepLabCutTable, path: Path, labelled: Sequence[str]) -> l
     """
     rows = table.images
     if not all(row.isdecimal() for row in rows):
-        images = same_images(rows, labelled)
-        if not any(images):
-            raise InvalidDataError(
-                f"'{path}' should have rows for the labelled images, such as {labelled[0]!r}. Found other images, such "
-                f"as {rows[0]!r}."
-            )
-        return images
+        return labelled_images(path, rows, labelled)
     folders = list(dict.fromkeys(image.rpartition("/")[0] for image in labelled))
     videos = [folder for folder in folders if (name := folder.rpartition("/")[2]) and path.name.startswith(name)]
     if not videos:

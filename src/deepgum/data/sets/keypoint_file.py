@@ -20,13 +20,13 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.image_reading import ImageReading, ImageSurvey
+from deepgum.data.instance_squares import instance_squares
 from deepgum.data.keypoint_images import (
     check_places,
     check_sizes,
     find_images,
     folder_of_images,
     image_sizes,
-    instance_squares,
 )
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, left_right_pairs, placed
@@ -174,6 +174,23 @@ class KeypointFile(Dataset):
         notice = f"Keypoints with fewer than {LEAST_LABELS} labels are left out: {listing(rare)}."
         return replace(keypoints.select(chosen), notices=(*keypoints.notices, notice))
 
+    def known(self, keypoints: Keypoints, targets: Sequence[str], path: Path) -> Keypoints:
+        """Return the keypoints whose coordinates have these names, in their order, however few labels they have.
+
+        Raises
+        ------
+        InvalidDataError
+            If one of them is not in the file.
+        """
+        places = {name: place // 2 for place, name in enumerate(keypoints.targets)}
+        lacking = [name for name in targets if name not in places]
+        if lacking:
+            raise InvalidDataError(
+                f"'{path}' should have the keypoints that the network predicts: {listing(targets)}. It has no "
+                f"{listing(lacking)}; it has {listing(keypoints.names)}."
+            )
+        return keypoints.select([places[name] for name in targets[::2]])
+
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
         """Return the folder of the images, and the image file of each instance relative to this folder.
 
@@ -191,6 +208,19 @@ class KeypointFile(Dataset):
 
         Only a loader of images needs them: scores and corrections do without.
         """
+
+    def check_predictions(self, predictions: Path) -> None:
+        """Check that there is a file of predictions; a folder, if the labels of the format are a folder.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is none.
+        """
+        if not (predictions.exists() if self.is_file else predictions.is_dir()):
+            expected = f"the {'file' if self.is_file else 'folder'} that a model has written ({self.output})"
+            hint = f"There is no such {'file' if self.is_file else 'folder'}."
+            raise InvalidParameterError("predictions", expected, str(predictions), hint)
 
     def read_predictions(
         self, predictions: Path, path: Path, keypoints: Keypoints, options: Mapping[str, Any]
@@ -243,7 +273,8 @@ class KeypointFile(Dataset):
         MissingImagesError, UnreadableImagesError
             See `deepgum.data.listed_images`.
         """
-        keypoints = self.usable(self.keypoints(request.path, request.options))
+        every = self.keypoints(request.path, request.options)
+        keypoints = self.known(every, request.targets, request.path) if request.targets else self.usable(every)
         self.prepare(request.path, keypoints, request.options)
         folder, files = self.files(request.path, keypoints, request.options)
         hint = "Give the folder of the images: --images DIR (options.images)."

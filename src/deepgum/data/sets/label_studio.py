@@ -20,7 +20,7 @@ from deepgum.data.keypoint_images import find_images
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
 from deepgum.data.label_studio_file import Group, LabelStudioFile, Steps
-from deepgum.data.same_images import same_images
+from deepgum.data.same_images import labelled_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
 from deepgum.errors import InvalidDataError
 
@@ -163,13 +163,12 @@ class LabelStudio(KeypointFile):
             If there is no prediction for an image with labels.
         """
         groups = LabelStudioFile(predictions).predicted
-        images = same_images([group.image for group in groups], keypoints.images)
-        kept = [(image, group) for image, group in zip(images, groups, strict=True) if image]
-        if not kept:
+        if not groups:
             raise InvalidDataError(
-                f"'{predictions}' should have predictions of keypoints for the labelled images (the list 'predictions' "
-                f"of a task). Found {len(groups)} predictions, none of them for a labelled image."
+                f"'{predictions}' should have predictions of keypoints (the list 'predictions' of a task). Found none."
             )
+        images = labelled_images(predictions, [group.image for group in groups], keypoints.images)
+        kept = [(image, group) for image, group in zip(images, groups, strict=True) if image]
         points = _points([group for _, group in kept], keypoints.names)
         scores = np.array([group.score for _, group in kept])
         return PredictedInstances(tuple(image for image, _ in kept), points, scores)

@@ -122,13 +122,9 @@ class PtsFolder(KeypointFile):
 
         Raises
         ------
-        InvalidParameterError
-            If the path is not a folder.
         InvalidDataError
             If no file has the name of a labelled one, or a file is malformed or has another number of landmarks.
         """
-        if not predictions.is_dir():
-            raise InvalidParameterError("predictions", "a folder with the .pts files of a model", str(predictions))
         images, points = [], []
         for image, name in zip(keypoints.images, map(str, keypoints.keys), strict=True):
             if (predictions / name).is_file():

@@ -49,6 +49,9 @@ class Request:
         All options that only this data set has.
     encoding : FeatureEncoding or None
         The columns of features of an earlier run, for data that its network shall predict. None to learn them.
+    targets : tuple of str
+        The targets of an earlier run, for data that its network shall predict. A data set that leaves out targets with
+        few labels keeps these ones. Empty if there is no such run.
     """
 
     folder: Path | None
@@ -64,6 +67,7 @@ class Request:
     fold: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     encoding: FeatureEncoding | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

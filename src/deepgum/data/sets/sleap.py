@@ -14,7 +14,7 @@ from deepgum.data.edits.base import Changes
 from deepgum.data.frame_order import blocks_of_frames
 from deepgum.data.keypoint_matching import PredictedInstances
 from deepgum.data.keypoints import Keypoints, instance_ids, left_right_pairs
-from deepgum.data.same_images import same_images
+from deepgum.data.same_images import labelled_images
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile
 from deepgum.data.sleap_file import PREDICTED, USER, SleapFile, SleapInstances
 from deepgum.data.sleap_images import FramesOf, folder_of_paths, frame_file
@@ -118,17 +118,12 @@ class Sleap(KeypointFile):
             raise InvalidDataError(
                 f"'{predictions}' should have predictions of {listing(keypoints.names)}. Found {listing(nodes)}."
             )
-        images = same_images(_images(file, found), keypoints.images)
+        images = labelled_images(predictions, _images(file, found), keypoints.images)
         points = np.full((len(found), len(keypoints.names), 2), np.nan)
         for place, name in enumerate(keypoints.names):
             if name in nodes:
                 points[:, place] = found.points[:, nodes.index(name)]
         kept = [row for row, image in enumerate(images) if image]
-        if not kept:
-            raise InvalidDataError(
-                f"'{predictions}' should have predictions for the labelled frames, such as {keypoints.images[0]!r}. "
-                "Found none."
-            )
         return PredictedInstances(tuple(images[row] for row in kept), points[kept], found.scores[kept])
 
     def files(self, path: Path, keypoints: Keypoints, options: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:

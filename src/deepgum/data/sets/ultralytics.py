@@ -22,7 +22,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.sets.keypoint_file import KeypointAnnotations, KeypointFile, NewPoint
 from deepgum.data.sets.request import Request, Subset
 from deepgum.data.ultralytics_files import BEFORE, Line, PoseYaml, find_yaml, label_file, read_lines
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError
 
 __all__ = ["Ultralytics", "UltralyticsAnnotations", "WithoutVisibility"]
 
@@ -171,13 +171,9 @@ class Ultralytics(KeypointFile):
 
         Raises
         ------
-        InvalidParameterError
-            If the path is not a folder.
         InvalidDataError
             If no file belongs to a labelled image, or a line is malformed.
         """
-        if not predictions.is_dir():
-            raise InvalidParameterError("predictions", "the folder of the text files of a model", str(predictions))
         assert keypoints.sizes is not None
         sizes = dict(zip(keypoints.images, keypoints.sizes.tolist(), strict=True))
         stems: dict[str, list[str]] = {}

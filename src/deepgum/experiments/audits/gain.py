@@ -74,8 +74,8 @@ def gain_of(
     UntrustedCodeError
         If the audit names code outside the package, and the folder of the audit is not trusted.
     InvalidDataError
-        If the data have changed since the audit, if the patch is for other data, if the patch changes no label, or if
-        there are too few samples to train or to test on.
+        If the folder is of `deepgum score`, the data have changed since the audit, the patch is for other data or
+        changes no label, or there are too few samples to train or to test on.
     UnknownNameError
         If the method is unknown.
     """
@@ -83,6 +83,12 @@ def gain_of(
         raise InvalidParameterError("method", "a method that is not an oracle", method)
     check_count("seeds", seeds)
     observer = observer or Observer()
+    if not folder.config_file.is_file() and folder.summary_file.is_file():
+        raise InvalidDataError(
+            f"'{folder.path}' should be the folder of `deepgum audit`, whose networks are trained again. Found scores "
+            "of given predictions, without a network. Train your own model with and without the corrections, or audit "
+            "the data: deepgum audit DATA --out FOLDER."
+        )
     config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
     if folder.content_file.is_file():

@@ -122,6 +122,9 @@ class ModelConfig:
         empty, the whole network is trained.
     fc_width : int
         Width of fc6 and fc7 of `vgg16`.
+    output : str or int, optional
+        Key, field or position of the predictions in the outputs of a network that gives several tensors; see
+        `deepgum.models.OutputOf`. By default, the one tensor that has the shape of the labels.
     cache : bool
         Whether to compute the outputs of the frozen part only once, and to keep these outputs on the disk.
     cache_dtype : {"float32", "float16", "bfloat16"}
@@ -133,6 +136,7 @@ class ModelConfig:
     sha256: str = ""
     frozen: str = ""
     fc_width: int = 4096
+    output: str | int | None = None
     cache: bool = True
     cache_dtype: str = "float32"
 

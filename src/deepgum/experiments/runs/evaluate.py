@@ -106,9 +106,9 @@ def evaluate_run(
         config = replace(config, data=replace(config.data, folder=data))
     samples: tuple[RegressionData, ...]
     if part == "all":
-        samples = load_samples(config, observer, trained.signature.encoding)
+        samples = load_samples(config, observer, trained.signature)
     else:
-        subset = load_subset(config, observer, trained.signature.encoding)
+        subset = load_subset(config, observer, trained.signature)
         samples = (getattr(subset, part),)
         if data is None:
             _warn_of_changes(run, subset)

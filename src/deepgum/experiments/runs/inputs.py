@@ -21,7 +21,8 @@ from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
 from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.image_reading import ImageReading
-from deepgum.data.keypoint_images import image_sizes, instance_squares
+from deepgum.data.instance_squares import instance_squares
+from deepgum.data.keypoint_images import image_sizes
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.orientation import orientation_notice
 from deepgum.data.point_units import pixels_per_unit

@@ -23,6 +23,7 @@ from deepgum.models.factory import HEADS, build_backbone
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import VGG16
 from deepgum.models.weights import download_vgg16_weights, load_weights, save_weights
+from deepgum.outputs import OutputOf
 from deepgum.storage.decoding import decoding, json_object
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.nested import build
@@ -116,16 +117,11 @@ def prepare(
     # A network needs only the shape of images, so one image is enough. Features are standardised with all samples.
     images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
 
-    def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
-        return _backbone(config, data, n_outputs)
-
-    if not config.frozen:
-        return Network(subset, backbone, lambda model: model)
-    if not config.cache:
-        return Network(subset, lambda data, n: _split(backbone(data, n), config.frozen), lambda model: model)
+    if not (config.frozen and config.cache):
+        return Network(subset, lambda data, n: _whole(config, data, n), lambda model: model)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        trunk = _split(backbone(images, images.targets.shape[1]), config.frozen).trunk
+        trunk = _parts(config, images, images.targets.shape[1]).trunk
     folder = cache_dir or default_cache_dir()
     # Only training samples are ever mirrored.
     parts = (subset.train, replace(subset.validation, mirror=None), replace(subset.test, mirror=None))
@@ -140,7 +136,23 @@ def prepare(
         model.backbone = TrunkAndHead(trunk, model.backbone)
         return model
 
-    return Network(features, lambda _, n: _split(backbone(images, n), config.frozen).head, whole)
+    return Network(features, lambda _, n: _parts(config, images, n).head, whole)
+
+
+def _whole(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.Module:
+    """Return the configured network, in two parts if one is frozen."""
+    if config.frozen:
+        return _parts(config, data, n_outputs)
+    return _with_output(_backbone(config, data, n_outputs), config)
+
+
+def _parts(config: ModelConfig, data: RegressionData, n_outputs: int) -> TrunkAndHead:
+    parts = _split(_backbone(config, data, n_outputs), config.frozen)
+    return TrunkAndHead(parts.trunk, _with_output(parts.head, config))
+
+
+def _with_output(network: nn.Module, config: ModelConfig) -> nn.Module:
+    return network if config.output is None else OutputOf(network, config.output)
 
 
 def _split(network: nn.Module, frozen: str) -> TrunkAndHead:
@@ -206,10 +218,6 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
         # Pretrained weights are not needed, because all weights are in the folder.
         plain = replace(config.model, weights=None)
 
-        def backbone(example: RegressionData, n_outputs: int) -> nn.Module:
-            whole = _backbone(plain, example, n_outputs)
-            return split_at(whole, plain.frozen) if plain.frozen else whole
-
-        model = build_model(backbone, data, config.seed, head=signature.head)
+        model = build_model(lambda example, n: _whole(plain, example, n), data, config.seed, head=signature.head)
         load_weights(model, folder / "weights.safetensors", complete=True)
     return model.eval(), signature

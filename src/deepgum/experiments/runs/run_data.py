@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 
 from deepgum.data.content import Content
-from deepgum.data.feature_encoding import FeatureEncoding
 from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import PIXELS
@@ -15,32 +14,33 @@ from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import ModelConfig, RunConfig
-from deepgum.experiments.runs.network import Network, prepare
+from deepgum.experiments.runs.network import Network, Signature, prepare
 
 __all__ = ["Data", "content_of", "load_samples", "load_subset", "request_of"]
 
 
-def load_subset(config: RunConfig, observer: Observer | None = None, encoding: FeatureEncoding | None = None) -> Subset:
-    """Load the samples of a run, before the corruption of the labels; `encoding` as in `load_samples`.
+def load_subset(config: RunConfig, observer: Observer | None = None, signature: Signature | None = None) -> Subset:
+    """Load the samples of a run, before the corruption of the labels; `signature` as in `load_samples`.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
         If the data set does not exist or cannot be read.
     """
-    request = replace(request_of(config, observer), encoding=encoding)
+    request = _request_for(config, observer, signature)
     subset = config.data.dataset.load(request, config.seed)
     return subset.scaled(PIXELS) if config.data.pixels else subset
 
 
 def load_samples(
-    config: RunConfig, observer: Observer | None = None, encoding: FeatureEncoding | None = None
+    config: RunConfig, observer: Observer | None = None, signature: Signature | None = None
 ) -> tuple[RegressionData, ...]:
     """Load all samples of the data set of a run, in one or several parts; see `deepgum.data.Dataset.everything`.
 
-    `encoding` has the columns of features of the network that shall predict the samples, if it has any.
+    `signature` is that of the network that shall predict the samples, if there is one: its features and targets are
+    loaded.
     """
-    request = replace(request_of(config, observer), encoding=encoding)
+    request = _request_for(config, observer, signature)
     parts = config.data.dataset.everything(request, config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
@@ -62,6 +62,13 @@ def request_of(config: RunConfig, observer: Observer | None) -> Request:
         fold=data.fold,
         options=data.options,
     )
+
+
+def _request_for(config: RunConfig, observer: Observer | None, signature: Signature | None) -> Request:
+    request = request_of(config, observer)
+    if signature is None:
+        return request
+    return replace(request, encoding=signature.encoding, targets=signature.targets)
 
 
 def content_of(subset: Subset) -> Content:

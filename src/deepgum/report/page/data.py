@@ -69,8 +69,9 @@ def gallery_data(
         "unit": summary.data.unit,
         "pictures": views is not None,
         "targets": _targets(labels),
-        "points": _points(labels) if summary.data.landmarks else [],
-        "skeleton": _skeleton(summary, labels),
+        # Without a picture, the coordinates of landmarks are values on a scale.
+        "points": _points(labels) if summary.data.landmarks and views is not None else [],
+        "skeleton": _skeleton(summary, labels) if views is not None else [],
         "groups": [
             {"name": name, "targets": list(group)}
             for name, group in zip(labels.group_names, labels.partition, strict=True)

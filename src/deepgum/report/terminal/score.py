@@ -155,11 +155,14 @@ def next_steps(summary: AuditSummary, inputs: Sequence[Path], out: Path | None) 
     inputs : sequence of Path
         The file that was scored and, for a keypoint file, the file of predictions.
     out : Path or None
-        The file of the scores. None if the scores were not written.
+        The file of the scores; None if the scores were not written.
     """
     if out is None:
-        files = " ".join(shlex.quote(str(each)) for each in inputs)
-        return [f"To write all scores, one row per sample and group: deepgum score {files} --out scores.csv"]
+        command = f"deepgum score {' '.join(shlex.quote(str(each)) for each in inputs)}"
+        return [
+            f"To look at the flagged labels and correct them:             {command} --out RUN",
+            f"To write all scores, one row per sample and group of labels: {command} --out scores.csv",
+        ]
     rows = summary.samples * len(summary.groups)
     lines = [f"Written: {out} ({rows:,} rows)"]
     if summary.flags:

@@ -46,7 +46,8 @@ def test_pairs_come_in_the_order_of_the_labels_whatever_that_of_the_predictions(
 
 def test_the_files_of_predictions_of_this_library_are_paired():
     columns = ["id", "predicted_eye_x", "predicted_eye_y", "label_eye_x", "label_eye_y"]
-    assert [pair.name for pair in find_pairs(columns, exclude=["id"])] == ["eye_x", "eye_y"]
+    expected = [("predicted_eye_x", "label_eye_x"), ("predicted_eye_y", "label_eye_y")]
+    assert columns_of(columns, exclude=["id"]) == expected
 
 
 def test_the_star_stands_for_the_same_text_in_both_patterns():
@@ -120,11 +121,6 @@ def test_invalid_patterns_are_refused(options, message):
 
 def test_other_columns_need_no_prediction():
     assert columns_of(["x", "pred_x", "true_outlier"]) == [("pred_x", "x")]
-
-
-def test_a_label_keeps_its_own_name_where_two_would_share_one():
-    pairs = find_pairs(["a", "label_a", "p", "q"], ["p", "q"], ["a", "label_a"])
-    assert [pair.name for pair in pairs] == ["a", "label_a"]
 
 
 def test_an_unnamed_index_column_is_ignored():

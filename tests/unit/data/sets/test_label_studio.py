@@ -179,4 +179,4 @@ def test_labels_are_scored_with_the_predictions_of_the_tasks(tmp_path: Path) -> 
     assert flagged == [[f"{row:02d}.jpg", "nose"] for row in range(0, 60, 10)]
     write(tmp_path, [{**task, "predictions": []} for task in values])
     result = CliRunner().invoke(main, ["score", str(path)])
-    assert "should have predictions of keypoints for the labelled images" in result.output
+    assert "should have predictions of keypoints (the list 'predictions' of a task). Found none." in result.output

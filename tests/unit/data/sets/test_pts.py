@@ -126,3 +126,6 @@ def test_labels_are_scored_with_the_files_of_a_model(tmp_path: Path) -> None:
     wrong = [[f"00_part/image_{row:03d}.png", "point3"] for row in range(0, 60, 10)]
     assert all(label in flagged for label in wrong)
     assert len(flagged) <= len(wrong) + 2
+    for name, kind in (("s.csv", "a file"), ("nowhere", "nothing")):
+        result = CliRunner().invoke(main, ["score", str(root), str(tmp_path / name)], terminal_width=400)
+        assert "`predictions` should be the folder that a model has written" in result.output, kind

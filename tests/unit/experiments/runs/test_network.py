@@ -208,3 +208,45 @@ def test_a_file_that_describes_no_network_is_refused(tmp_path: Path, content: st
     (tmp_path / "network.json").write_text(content)
     with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):
         load_network(RunConfig.from_mapping({"data": {"name": "digits"}}), tmp_path)
+
+
+class Heads(nn.Module):
+    """A network of two outputs of the same shape."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.trunk, self.points, self.spread = nn.Linear(5, 4), nn.Linear(4, num_classes), nn.Linear(4, num_classes)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.trunk(x)
+        return {"points": self.points(found), "spread": self.spread(found)}
+
+
+@pytest.mark.parametrize("frozen", [{}, {"frozen": "trunk", "cache": True}, {"frozen": "trunk", "cache": False}])
+@pytest.mark.parametrize(("output", "head"), [("points", "points"), ("spread", "spread"), (1, "spread")])
+def test_the_output_of_a_configuration_is_the_prediction(
+    tmp_path: Path, frozen: dict[str, Any], output: str | int, head: str
+) -> None:
+    data = subset(features)
+    run = RunConfig.from_mapping({"data": {"name": "digits"}, "model": {"name": f"{__name__}:Heads", "output": output}})
+    config = replace(run.model, **frozen)
+    network = prepare(config, data, seed=3, cache_dir=tmp_path)
+    model = network.whole(build_model(network.build, network.subset.train, seed=3))
+    layers = dict(model.named_modules())
+    trunk, chosen = (
+        next(layer for name, layer in layers.items() if name.endswith(f".{end}")) for end in ("trunk", head)
+    )
+    expected = model.centre + model.scale * chosen(trunk(torch.as_tensor(data.test.inputs)))
+    torch.testing.assert_close(predict(model, data.test), expected.detach())
+    save_network(model, Signature((5,), ("y0",), "regression", 1), tmp_path)
+    again, _ = load_network(replace(run, model=config), tmp_path)
+    torch.testing.assert_close(predict(again, data.test), predict(model, data.test))
+
+
+def test_a_run_without_an_output_keeps_its_key_and_an_output_is_part_of_the_key() -> None:
+    digests = {
+        RunConfig.from_mapping({"data": {"name": "digits"}, "model": model}).digest
+        for model in ({}, {"output": "logits"}, {"output": 0})
+    }
+    assert len(digests) == 3
+    assert "output" not in RunConfig.from_mapping({"data": {"name": "digits"}}).to_mapping()["model"]
