@@ -136,7 +136,9 @@ def test_rounded_labels_on_both_sides_of_their_predictions_are_neither_two_group
 
 def test_two_groups_of_angles_are_found_around_the_circle():
     y, p, _ = two_groups(600, 0.4, 80.0)
-    assert check_target((7 * y) % 360, (7 * y - (y - p)) % 360, 360.0).kind is FaultKind.BETWEEN
+    fault = check_target((7 * y) % 360, (7 * y - (y - p)) % 360, 360.0)
+    assert fault is not None
+    assert fault.kind is FaultKind.BETWEEN
 
 
 def test_rounded_labels_cannot_be_predicted_better_than_their_rounding():
