@@ -98,6 +98,13 @@ def test_gaps_go_to_the_regressor():
         assert audit(X, regressor).labels.flags[WRONG, 0].mean() > 0.8
 
 
+def test_a_column_of_gaps_alone_says_nothing():
+    once = np.where(np.arange(N) == 0, 1.0, np.nan)  # in two of three trainings at most there is a number
+    numbers = pd.DataFrame(DUMMIES, columns=["area", "kiel", "lyon"])
+    for empty in (np.nan, once):
+        assert (audit(numbers.assign(empty=empty)).labels.predicted == audit(numbers).labels.predicted).all()
+
+
 class Broken(RegressorMixin, BaseEstimator):
     """A regressor that fails in one way or another."""
 
