@@ -26,7 +26,11 @@ def test_the_page_from_its_first_line_to_its_last(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(first, str(PAGE), "exec"), namespace)
-        commands = [each for each in dict.fromkeys(COMMAND.findall(TEXT)) if not KEYPOINTS.search(each)]
+        commands = [
+            each
+            for each in dict.fromkeys(each.partition("#")[0].strip() for each in COMMAND.findall(TEXT))
+            if not KEYPOINTS.search(each)
+        ]
         assert commands
         for command in commands:
             result = CliRunner().invoke(main, command.split()[1:])
@@ -50,8 +54,8 @@ def test_every_column_has_a_row_in_its_order():
 
 
 def test_options_and_numbers_are_those_of_the_code():
-    known = {option for param in main.commands["score"].params for option in param.opts}
-    assert set(re.findall(r"--[a-z]+", TEXT)) <= known
+    known = {option for name in ("score", "review") for param in main.commands[name].params for option in param.opts}
+    assert set(re.findall(r"--[a-z]+[a-z-]*", TEXT)) <= known
     assert f"At least {LEAST_SAMPLES} samples" in TEXT
 
 

@@ -13,7 +13,7 @@ from deepgum.cli.values import FOLDER, PATH
 __all__ = ["report"]
 
 
-@click.command(short_help="Make the report of an audit again: one HTML file.")
+@click.command(short_help="Make the report of an audit or of scores again: one HTML file.")
 @click.argument("run", type=FOLDER)
 @option("--out", type=PATH, metavar="FILE", unset="report.html in RUN", help="The .html file; replaced if it exists.")
 @option(
@@ -25,7 +25,7 @@ __all__ = ["report"]
 @option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @TRUST
 def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> None:
-    """Make the report of the finished audit RUN: one complete HTML page.
+    """Make the report of RUN, a finished audit or scores in a folder: one complete HTML page.
 
     At the top, the page shows the share of wrong labels for each landmark, and the fit of the mixture to the residuals.
     Below, a gallery shows the flagged labels, worst first. For each label it shows the picture, the given and the

@@ -56,7 +56,9 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 def review(
     run: Path, port: int | None, who: str, no_browser: bool, export: list[tuple[str, Path]], trust: bool
 ) -> None:
-    """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
+    """Review the flagged labels of RUN, worst first, on a page in the browser.
+
+    RUN is the folder of a finished audit, or of `deepgum score --out RUN`.
 
     For each label you can keep the label, accept the suggestion, fix the label (drag the landmark, or type the value),
     drop the label, or skip it, with a note if you like. Many labels that pass a filter can be decided at once. Each
