@@ -1,8 +1,9 @@
 """The columns of features of a table: which are numbers, which have categories, which have gaps.
 
-The inputs of a network are one float32 matrix (n, p): a number, or the place of a category, or NaN for a gap. A column of
-free text becomes several columns of numbers (`deepgum.data.text_parts`). The encoding says which is which. It is part of a run, in `network.json`, so that new tables are read in the same way. The
-network itself turns places into columns of 0 and 1 (`deepgum.models.TableInputs`).
+The inputs of a network are one float32 matrix (n, p): a number, or the place of a category, or NaN for a gap. A column
+of free text becomes several columns of numbers (`deepgum.data.text_parts`). The encoding says which is which. It is
+part of a run, in `network.json`, so that new tables are read in the same way. The network itself turns places into
+columns of 0 and 1 (`deepgum.models.TableInputs`).
 """
 
 from __future__ import annotations

@@ -193,7 +193,8 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
         whole = id_column is not None and cells.has_whole_numbers(id_column)
     elif signature.encoding is not None:
-        expected = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}: some hold categories, texts or gaps"
+        found = f"the columns {listing(columns)}: some hold categories, texts or gaps"
+        expected = f"one table ({', '.join(TABLES)}) with {found}"
         raise InvalidParameterError("inputs", expected, str(path))
     else:
         content = "an archive (.npz) with an array 'features' of shape (n, p)"

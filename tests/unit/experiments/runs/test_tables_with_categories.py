@@ -111,7 +111,8 @@ def test_columns_that_are_neither_numbers_nor_categories_are_named(tmp_path, row
 def test_free_texts_are_learned_and_new_tables_are_read_in_the_same_way(tmp_path):
     rng = np.random.default_rng(0)
     good = rng.random(200) < 0.5
-    names = [f"{'sunny garden flat' if each else 'dark cellar room'}, {rng.choice(10**6)} by the owner" for each in good]
+    kinds = np.where(good, "sunny garden flat", "dark cellar room")
+    names = [f"{kind}, {rng.choice(10**6)} by the owner" for kind in kinds]
     table = write(tmp_path / "a.csv", [(names[row], "1", 5.0 * good[row] + rng.normal() / 10) for row in range(200)])
     config = RunConfig.from_mapping(
         {
