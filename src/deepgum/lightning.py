@@ -106,7 +106,7 @@ class DeepGUMCallback(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Raise an error for a batch without indices; otherwise the module would raise a less helpful error."""
-        if batch_idx == 0 and not _may_hold_indices(batch):
+        if batch_idx == 0 and not self.tracker.takes_ids and not _may_hold_indices(batch):
             raise InvalidDataError(
                 "The batches should contain the index of each sample, as whole numbers. Found none. Wrap the data set: "
                 "`DataLoader(IndexedDataset(dataset), ...)`. A batch `(x, y)` becomes `(x, y, index)`, and "

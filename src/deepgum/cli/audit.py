@@ -105,7 +105,7 @@ _SECTIONS = {
 )
 @click.argument("data", type=PATH)
 @option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
-@option("--dataset", metavar="NAME", unset="detected from the files", help="Data set of `deepgum compare --help`.")
+@option("--dataset", metavar="NAME", unset="detected from the files", help="A data set of `deepgum compare --help`.")
 @option(
     "--targets",
     callback=NAMES,
@@ -123,19 +123,23 @@ _SECTIONS = {
     unset="none",
     help="Columns of numbers or categories in a table, instead of images.",
 )
-@option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
+@option(
+    "--landmarks",
+    is_flag=True,
+    help="The labels are points, x y x y ..., in pixels unless --coordinates says otherwise.",
+)
 @SWAP
 @option(
     "--mirror",
     type=click.Choice(["keep"]),
     unset="only with --swap",
-    help="Mirror images in training; labels such as ages stay the same.",
+    help="Mirror images in training, and keep their labels, such as ages.",
 )
 @option(
     "--keep-together",
     metavar="COLUMN",
     unset="rows of one image",
-    help="Column of runs: rows that stay in one fold and may be wrong together, such as a person, a day or a sensor.",
+    help="Column of persons, days or sensors, whose rows stay in one fold and may be wrong together.",
 )
 @renamed("--group", "--keep-together")
 @option("--id", metavar="COLUMN", unset="the image files", help="Column of the names of samples.")
@@ -175,7 +179,7 @@ _SECTIONS = {
     "--groups",
     type=UNITS,
     unset="landmark for landmarks; coordinate for other tables",
-    help="Labels that are right or wrong as one unit.",
+    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.",
 )
 @PERIOD
 @option("--unit", metavar="TEXT", unset="px for landmarks", help="Unit of the labels in texts: px, years.")
@@ -190,7 +194,7 @@ _SECTIONS = {
     unset="none",
     help="Column of train, val and test, or of folds; the test part is left out.",
 )
-@option("--part", metavar="NAME", unset="all but the test part", help="train, validation, test or all.")
+@option("--part", metavar="NAME", unset="all but the test part", help="Part to audit: train, validation, test or all.")
 @option("--folds", type=int, unset="5", help="Networks per round.")
 @option("--rounds", type=int, unset="3", help="Largest number of rounds; fewer if the flags no longer change.")
 @option("--epochs", type=int, unset="25", help="Epochs of each network.")

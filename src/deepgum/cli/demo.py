@@ -16,9 +16,11 @@ _NOT_RESUMED = "A demo cannot be resumed; each one needs a new or empty folder."
 
 
 @click.command()
-@option("--out", type=FOLDER, unset="runs/demo, runs/demo-2, ...", help="Folder for results and figures.")
+@option(
+    "--out", type=FOLDER, metavar="DIR", unset="runs/demo, runs/demo-2, ...", help="Folder for results and figures."
+)
 # One thread by default. With images this small, more threads gain little, and they lose much on busy cores.
-@option("--threads", type=click.IntRange(min=1), default=1, help="Threads of the CPU.")
+@option("--threads", type=click.IntRange(min=1), metavar="N", default=1, help="Threads of the CPU.")
 def demo(out: Path | None, threads: int) -> None:
     """Find wrong landmarks on images of digits, which are installed with scikit-learn.
 

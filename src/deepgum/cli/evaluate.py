@@ -15,8 +15,8 @@ __all__ = ["evaluate"]
 
 @click.command(short_help="Measure the errors of a run's network on labelled data.")
 @click.argument("run", type=FOLDER)
-@option("--data", type=PATH, metavar="DIR", unset="the data of the run", help="Folder or table to test on.")
-@option("--part", unset="test; with --data all", help="train, validation, test or all.")
+@option("--data", type=PATH, metavar="DATA", unset="the data of the run", help="Folder or file to test on.")
+@option("--part", metavar="NAME", unset="test, or all with --data", help="train, validation, test or all.")
 @TRUST
 @THREADS
 def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, threads: int | None) -> None:

@@ -17,7 +17,13 @@ __all__ = ["gain"]
 @click.argument("run", type=FOLDER)
 @click.argument("patch", type=PATH)
 @option("--method", default="l2", help="A method of `deepgum compare --help`, for all trainings.")
-@option("--seeds", default=3, type=click.IntRange(min=1), help="Pairs of trainings: before, after.")
+@option(
+    "--seeds",
+    default=3,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of pairs of trainings, before and after.",
+)
 @option("--out", type=PATH, metavar="FILE", unset="gain.json in RUN", help="A .json file; replaced if it exists.")
 @TRUST
 @THREADS

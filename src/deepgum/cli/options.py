@@ -62,8 +62,8 @@ class StatedOption(click.Option):
 option = partial(click.option, cls=StatedOption)
 """The decorator of all options; see `StatedOption`."""
 
-THREADS = option("--threads", type=click.IntRange(min=1), unset="all cores", help="Threads of the CPU.")
-TRUST = option("--trust", is_flag=True, help="If the input names code outside deepgum, run this code.")
+THREADS = option("--threads", type=click.IntRange(min=1), metavar="N", unset="all cores", help="Threads of the CPU.")
+TRUST = option("--trust", is_flag=True, help="Run code outside deepgum that the input names.")
 VERIFY = option(
     "--verify", is_flag=True, help="Read all image files again, even if their sizes and times have not changed."
 )
@@ -97,7 +97,7 @@ SWAP = option(
     "swap_pairs",
     metavar="PAIRS",
     callback=PAIRS,
-    unset="none; those of a keypoint file",
+    unset="those of a keypoint file, else none",
     help="Pairs of left and right landmarks: 0:1,3:4, or auto (by their names), 300w-68, coco-17.",
 )
 PERIOD = option(
@@ -115,7 +115,7 @@ MISSING = option(
     help="A number or word that marks a missing label (-9999, '?'), or a point for landmarks (0,0); repeatable. Empty "
     "cells, NA, null, None, #N/A and the like always do.",
 )
-DECIMAL = option("--decimal", metavar="SIGN", unset=".", help="Decimal separator of numbers in text, point or comma.")
+DECIMAL = option("--decimal", metavar="SIGN", unset="a point", help="Decimal separator of numbers in text: . or ,")
 THOUSANDS = option("--thousands", metavar="SIGN", unset="none", help="Separator of thousands of numbers in text.")
 
 

@@ -19,6 +19,7 @@ __all__ = ["report"]
 @option(
     "--most",
     type=click.IntRange(min=1),
+    metavar="N",
     default=20_000,
     help="Largest number of flagged labels in the gallery.",
 )

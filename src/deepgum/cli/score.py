@@ -55,8 +55,8 @@ _SECTIONS = {
     unset="landmark if the names of the labels are pairs of x and y, else coordinate",
     help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.",
 )
-@option("--id", metavar="COLUMN", unset="id, else the images, else row numbers", help="Names of the samples.")
-@option("--image", metavar="COLUMN", unset="none", help="Image files, relative to the table's folder.")
+@option("--id", metavar="COLUMN", unset="id, else the images, else row numbers", help="Column of the names of samples.")
+@option("--image", metavar="COLUMN", unset="none", help="Column of image files, relative to the folder of the table.")
 @option(
     "--features",
     callback=NAMES,
@@ -68,7 +68,7 @@ _SECTIONS = {
     "--runs",
     metavar="COLUMN",
     unset="none",
-    help="Samples whose labels may be wrong together: a day, a sensor, a source.",
+    help="Column of days, sensors or sources, whose labels may be wrong together.",
 )
 @PERIOD
 @SWAP

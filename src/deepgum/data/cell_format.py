@@ -56,6 +56,8 @@ class MissingMarks:
     ((-9999.0,), ((0.0, 0.0),))
     >>> marks.removed(np.array([[0.0, 0.0, 0.0, -9999.0]]))
     array([[nan, nan,  0., nan]])
+    >>> MissingMarks.of((0, 0)).points, MissingMarks.of([0, -1]).numbers
+    (((0.0, 0.0),), (0.0, -1.0))
     """
 
     words: frozenset[str] = frozenset()
@@ -64,7 +66,9 @@ class MissingMarks:
 
     @classmethod
     def of(cls, values: Any, parameter: str = "missing") -> MissingMarks:
-        """Return the marks in a number, a word, a point, or a list of them. "-9999" is a number, "0,0" a point.
+        """Return the marks in a number, a word, a point, or a list of them.
+
+        "-9999" is a number, "0,0" is a point. A tuple of two numbers is a point; a list of two numbers is two marks.
 
         Raises
         ------
@@ -73,7 +77,7 @@ class MissingMarks:
         """
         if values is None:
             return cls()
-        if isinstance(values, str | bytes | int | float) or not isinstance(values, Sequence | set | frozenset):
+        if not isinstance(values, Sequence | set | frozenset) or isinstance(values, str | bytes) or _is_point(values):
             values = [values]
         words, numbers, points = set[str](), dict[float, None](), dict[tuple[float, float], None]()
         for value in values:
@@ -103,12 +107,20 @@ class MissingMarks:
         """
         marked = np.isin(labels, self.numbers) if self.numbers else np.zeros(labels.shape, dtype=bool)
         if self.points and labels.shape[1] % 2:
-            hint = "A point marks a missing landmark, x and y. For labels that are single numbers, give a number."
+            hint = (
+                "A tuple of two numbers is a point, the x and y of a missing landmark. For labels of single numbers, "
+                f"give a number, or a list of numbers: {list(self.points[0])}."
+            )
             raise InvalidParameterError(parameter, "numbers or words", self.points[0], hint)
         for point in self.points:
             equal = (labels.reshape(len(labels), -1, 2) == point).all(axis=2)
             marked |= np.repeat(equal, 2, axis=1)
         return np.where(marked, np.nan, labels) if self else labels
+
+
+def _is_point(value: Any) -> bool:
+    kinds = [isinstance(each, int | float | np.number) for each in value] if isinstance(value, tuple) else []
+    return kinds == [True, True]
 
 
 def _point(parts: Sequence[Any], parameter: str, value: Any) -> tuple[float, float]:

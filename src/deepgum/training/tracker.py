@@ -34,6 +34,7 @@ from deepgum.training.samples.batch import (
     check_width,
 )
 from deepgum.training.samples.epoch import Epoch
+from deepgum.training.samples.names import SampleNames
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
@@ -63,6 +64,9 @@ class ResponsibilityTracker:
     options : DeepGUMOptions, optional
         Groups, losses and mixture, with the schedule `Interleaved`. `returned_round` has no effect, because the loop
         itself chooses the epoch whose weights it keeps.
+    ids : sequence of length n, optional
+        Names of the samples, texts or whole numbers, each once. With `ids`, the methods take ids of samples as `index`.
+        Otherwise `index` has the positions of the samples.
     target_names : sequence of str, optional
         Names of the d labels. If the options have no groups and the names come in pairs of x and y, each landmark is
         right or wrong as one unit. Without names, all labels of a sample are.
@@ -129,6 +133,7 @@ class ResponsibilityTracker:
         n_samples: int,
         *,
         options: DeepGUMOptions | None = None,
+        ids: Sequence[object] | None = None,
         target_names: Sequence[str] = (),
         targets: Tensor | None = None,
         sample_weight: Tensor | None = None,
@@ -137,6 +142,7 @@ class ResponsibilityTracker:
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
+        self._names = None if ids is None else SampleNames(ids, self.n_samples)
         self.options = (options or DeepGUMOptions()).for_targets(target_names).with_imported_losses()
         schedule = self.options.schedule
         if self.options.first_loss == CROSS_ENTROPY:
@@ -175,6 +181,11 @@ class ResponsibilityTracker:
         self._owners = Owners(self.n_samples, processes)
         self.index = self._owners.index
         self._weights = WeightTable(self._owners, self._given_weight, self.mirror)
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether the tracker was made with `ids`, so that batches have ids in place of positions."""
+        return self._names is not None
 
     @property
     def recorded(self) -> bool:
@@ -241,7 +252,7 @@ class ResponsibilityTracker:
         targets : Tensor or array of the same shape
             The labels; NaN for missing labels.
         index : Tensor (b,) of int, or a list of int
-            The indices of the samples of the batch.
+            The positions of the samples of the batch, or their ids if the tracker was made with `ids`.
         mirrored : Tensor (b,) of bool, optional
             True for samples whose inputs and targets are mirrored.
 
@@ -253,7 +264,8 @@ class ResponsibilityTracker:
         NonFiniteLossError
             If a prediction or the loss is not finite; the message names samples and epoch.
         """
-        predictions, targets, index = check_batch(predictions, targets, index, self.n_samples, width=self._width)
+        places = self._places(index)
+        predictions, targets, index = check_batch(predictions, targets, places, self.n_samples, width=self._width)
         self._width = targets.shape[1]
         residuals = targets - predictions.float()
         loss, weights = self._current_loss(targets), self._weights.of_batch(index, mirrored)
@@ -275,7 +287,7 @@ class ResponsibilityTracker:
             If an index is out of range. After this call, `loss` raises the same error for a sample that is not in
             `index`.
         """
-        self._weights.expect(check_index(index, self.n_samples))
+        self._weights.expect(check_index(self._places(index), self.n_samples))
 
     def record(self, index: Any, residuals: Any) -> None:
         """Store the residuals (b, d) of a batch, targets minus predictions, without computing a loss.
@@ -291,10 +303,14 @@ class ResponsibilityTracker:
         NonFiniteLossError
             If a residual is infinite, or is NaN although the sample has a label.
         """
-        residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
+        places = self._places(index)
+        residuals, _, index = check_batch(residuals, residuals, places, self.n_samples, "residuals", self._width)
         residuals, self._width = residuals.detach().float(), residuals.shape[1]
         check_finite_residuals(residuals.cpu(), index, self._last_residuals(index), self.epoch + 1)
         self._current.add(index, residuals)
+
+    def _places(self, index: Any) -> Any:
+        return index if self._names is None else self._names.positions(index)
 
     def _last_residuals(self, index: Tensor) -> Tensor:
         """Return the last residuals (b, d) of samples (b,); NaN for samples of other processes."""
@@ -347,7 +363,7 @@ class ResponsibilityTracker:
 
     def weights(self, index: Tensor) -> Tensor:
         """Return the weights of samples (b,) in the loss: one per coordinate, (b, d), or (b, 1) in the warm-up."""
-        return self._weights.of(check_index(index, self.n_samples))
+        return self._weights.of(check_index(self._places(index), self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
         """Return the score of held-out residuals (m, d), or (m,); lower is better.

@@ -156,6 +156,16 @@ def test_formats_that_contradict_themselves_are_refused():
             MissingMarks.of(marks)
 
 
+def test_a_tuple_of_two_numbers_is_a_point_and_a_list_is_several_marks():
+    labels = np.array([[0.0, 0.0, 0.0, 5.0]])
+    nan = np.nan
+    for marks, expected in (((0, 0), [nan, nan, 0, 5]), ([(0, 0)], [nan, nan, 0, 5]), ([0, 5], [nan, nan, nan, nan])):
+        np.testing.assert_array_equal(MissingMarks.of(marks).removed(labels), [expected])
+    assert MissingMarks.of(("0", "5")).numbers == (0, 5)  # as the command line gives them
+    with pytest.raises(InvalidParameterError, match=r"or a list of numbers: \[0\.0, -1\.0\]"):
+        MissingMarks.of((0, -1)).removed(labels[:, :3])
+
+
 def write_sqlite(path):
     with sqlite3.connect(path) as connection:
         FRAME.to_sql("t", connection)

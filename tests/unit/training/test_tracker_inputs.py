@@ -68,7 +68,7 @@ def test_one_tensor_is_taken_in_every_form(predictions: Any, targets: Any, index
         ((None, T, INDEX), "`predictions` should be one tensor.*NoneType"),
         ((SimpleNamespace(points=P), T, INDEX), "`predictions` should be one tensor.*SimpleNamespace"),
         ((P, ["old"] * B, INDEX), "`targets` should be one tensor"),
-        ((P, T, [f"{k}.jpg" for k in range(B)]), r"`index`.*Found texts: 0.jpg.*`deepgum.IndexedDataset`.*place\["),
+        ((P, T, [f"{k}.jpg" for k in range(B)]), r"`index`.*Found texts: 0.jpg.*`deepgum.IndexedDataset`.*ids=names"),
         ((P, T, np.array(["a"] * B)), "`index`.*Found texts: a"),
         ((P, T, "0.jpg"), "`index`.*Found texts"),
         ((P, T, {"file": 3}), "`index` should be whole numbers.*Found list|dict"),
@@ -183,3 +183,30 @@ def test_each_sample_has_one_vote_and_draws_do_not_cancel() -> None:
     assert isinstance(tracker.mixture, GaussianUniformMixture)
     torch.testing.assert_close(tracker.flags, once.flags)
     assert tracker.flags[:20].float().mean() > 0.9
+
+
+@pytest.mark.parametrize("ids", [[f"{k}.jpg" for k in range(B)], [100 - k for k in range(B)]])
+@pytest.mark.parametrize("form", [list, np.array, tuple])
+def test_ids_name_the_samples_in_place_of_positions(ids: list[Any], form: Any) -> None:
+    named, plain = ResponsibilityTracker(B, ids=ids), ResponsibilityTracker(B)
+    order = [3, 1, 6]
+    for tracker, index in ((named, form([ids[k] for k in order])), (plain, order)):
+        tracker.loss(P[order], T[order], index)
+        tracker.update()
+    torch.testing.assert_close(named.residuals, plain.residuals, equal_nan=True)
+    named.record(form([ids[0]]), T[:1])
+    named.update()
+    assert named.residuals is not None
+    torch.testing.assert_close(named.residuals[0], T[0])
+    assert named.weights(form(ids[:2])).shape == plain.weights(INDEX[:2]).shape
+
+
+def test_ids_that_cannot_be_looked_up_are_refused() -> None:
+    with pytest.raises(InvalidDataError, match="`ids` should have length 8, one per sample"):
+        ResponsibilityTracker(B, ids=["a", "b"])
+    with pytest.raises(InvalidDataError, match="`ids` should be unique"):
+        ResponsibilityTracker(B, ids=["a"] * B)
+    tracker = ResponsibilityTracker(B, ids=list("abcdefgh"))
+    for index in (["a", "z"], "z", torch.tensor([0, 1]), None):
+        with pytest.raises(InvalidDataError, match="`index` should have ids of the tracker"):
+            tracker.loss(P[:2], T[:2], index)

@@ -26,9 +26,9 @@ class ImageSizes:
     folder : Path
         Names of images are relative to this folder.
     reading : ImageReading, optional
-        The way from the files to the pixels to which the labels belong. If it is not known whether labels belong to the
-        stored image or to the image as viewers turn it, the width and the height are those of the smallest image that
-        contains both. A label outside of it is outside of both.
+        The way from the files to the pixels to which the labels belong. By default it is not known whether labels
+        belong to the stored image or to the image as viewers turn it: the width and the height are those of the
+        smallest image that contains both. A label outside of it is outside of both.
 
     Attributes
     ----------

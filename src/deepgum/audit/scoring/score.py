@@ -100,9 +100,9 @@ def score_labels(
         Periods of periodic labels: ``{"yaw": 360}``.
     unit : str
         Unit of the labels, for messages and reports: "px", "years".
-    missing : number, word, pair of numbers, or list of them
-        Values that mark a missing label, in addition to NaN, None, null and masked values: -9999, or for landmarks the
-        point (0, 0) in a list: ``[(0, 0)]``.
+    missing : number, str, point, or list of them
+        Values that mark a missing label, in addition to NaN, None, null and masked values: ``-9999``, or for landmarks
+        a point ``(0, 0)``. Several numbers are a list: ``[0, -1]``.
     swap_pairs : sequence of (int, int) or str
         Pairs of left and right landmarks. The first landmark has the number 0. "auto" stands for the pairs whose names
         differ in left and right, "300w-68" and "coco-17" for the pairs of these schemes.

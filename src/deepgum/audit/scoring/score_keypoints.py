@@ -21,6 +21,7 @@ from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Provenance
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
+from deepgum.data.image_reading import ImageReading
 from deepgum.data.keypoint_matching import instance_boxes, match
 from deepgum.data.keypoints import Keypoints, placed
 from deepgum.data.sets.keypoint_file import KeypointFile
@@ -165,7 +166,8 @@ def score_keypoints(
     targets = Targets.of(keypoints.targets, "landmark", unit=UNIT, swap_pairs=keypoints.swap_pairs)
     folder, files = form.files(path, keypoints, options)
     comparison, offset, factor = _compared(keypoints, rows, labels, predicted, targets)
-    of_files = ImageSizes(folder).sizes([files[row] for row in rows.tolist()])
+    reading = ImageReading(True) if options.get("apply_orientation") else None
+    of_files = ImageSizes(folder, reading).sizes([files[row] for row in rows.tolist()])
     evidence = Evidence(sizes=_sizes(keypoints, rows, of_files))
     batch = Batch(ids, labels, predicted, comparison, unit=factor, evidence=evidence)
     data = DataSource(

@@ -128,9 +128,9 @@ def score_table(
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
-    missing : number, str, pair of numbers, or list of them
+    missing : number, str, point, or list of them
         What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
-        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+        ``-9999``, a word ``"?"``, or for landmarks a point ``(0, 0)``. Several numbers are a list: ``[0, -1]``.
     decimal, thousands : str
         The decimal separator and the separator of thousands of numbers in text.
     out : Path, optional
@@ -177,6 +177,8 @@ def score_table(
     form = CellFormat(MissingMarks.of(missing), decimal, thousands)
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image, runs=runs, features=features, form=form)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
+    if apply_orientation and image is None:
+        raise InvalidParameterError("apply_orientation", "left out for a table without `image`", apply_orientation)
     data = _source(layout, targets, apply_orientation)
     predicted = listing([pair.predicted for pair in layout.pairs], 3)
     provenance = Provenance(data, seed, begun, backbone=predicted, notices=layout.notices)

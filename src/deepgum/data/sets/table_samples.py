@@ -111,9 +111,9 @@ def load_table(
         Whether images are turned as their files say (EXIF), as viewers and browsers do. Landmarks then are in pixels of
         the turned images. By default images are read as they are stored, and a `DataNotice` counts the images whose
         files note an orientation.
-    missing : number, str, pair of numbers, or list of them
+    missing : number, str, point, or list of them
         What marks a missing label, in addition to empty cells and the usual words (NA, null, None, #N/A, ...): a number
-        (-9999), a word ("?"), or for landmarks a point ((0, 0)).
+        ``-9999``, a word ``"?"``, or for landmarks a point ``(0, 0)``. Several numbers are a list: ``[0, -1]``.
     decimal, thousands : str
         The decimal separator and the separator of thousands of numbers in text.
     coordinates : {"", "pixel", "fraction", "percent"}

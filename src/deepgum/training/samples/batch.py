@@ -206,8 +206,8 @@ def _whole_numbers(index: Any) -> Tensor:
     if names:
         raise InvalidDataError(
             f"`index` should be whole numbers, the positions of the samples in the data set. Found texts: "
-            f"{listing(names, most=3)}. {WRAP} Or look them up: `place = {{name: k for k, name in enumerate(names)}}`, "
-            "and `index=[place[name] for name in batch_names]`."
+            f"{listing(names, most=3)}. {WRAP} Or give the tracker the names of all "
+            "samples: `ResponsibilityTracker(len(names), ids=names)`."
         )
     try:
         numbers: Tensor = torch.as_tensor(index)
