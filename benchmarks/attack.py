@@ -8,7 +8,7 @@ Each attempt ends in one of three ways. "Refused": the command ended with an err
 the command, or the same command after a kill, gave the right result. "Fault": a traceback, a hang, a file of the user
 that was changed or lost, an acknowledged decision that was lost, a result that differs from that without a kill, a
 forged request that was served, or temporary files that the next command did not remove. The exit status is 1 if there
-is a fault. The files of DeepLabCut and SLEAP need `pip install ".[dev,pose]" tables`.
+is a fault.
 
 Linux only. Full disks are file systems in memory if this process may mount them, which needs the rights of the system
 administrator; otherwise, a limit on the size of files. The random numbers of an attempt depend on the seed and on its
