@@ -47,6 +47,11 @@ def write_images(folder: Path) -> None:
         Image.new("RGB", SIZE, (row, 90, 30)).save(folder / f"{row:02d}.png")
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+
+
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
     """A table of landmarks with image files; the columns of labels have a prefix, as those of `deepgum predict`."""

@@ -18,22 +18,20 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from deepgum.audit.faults import Fault, FaultKind
 from deepgum.audit.targets import Targets
 from deepgum.errors import listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_steps
-from deepgum.wording import amount, number
+from deepgum.wording import amount, number, percent
 
 __all__ = [
-    "Fault",
-    "FaultKind",
     "are_clearly_good",
     "check_group",
     "check_predictions",
@@ -67,50 +65,12 @@ WORSE = 1.2
 BY_HEART = 1e-3
 """Predictions are learned by heart if their median distance is below this share of that of a constant."""
 
+LEAST_GROUP = 0.2
+"""Predictions lie between two groups only if each group has this share of the labels."""
+
 SHUFFLES = 20
 
-
-class FaultKind(Enum):
-    """Faults of predictions.
-
-    `BY_HEART`: the labels themselves. `CONSTANT`: one value for all samples. `UNINFORMATIVE`: no better than one value.
-    `OTHER_ROWS`: worse than one value, without relation to the labels. `WORSE`: worse than one value, with a relation.
-    `SIGN`: the sign is turned. `OFFSET`: an offset. `UNIT`: another unit. `TRANSFORMED`: a logarithm, or the like.
-    """
-
-    BY_HEART = "by heart"
-    CONSTANT = "constant"
-    UNINFORMATIVE = "uninformative"
-    OTHER_ROWS = "other rows"
-    WORSE = "worse than a constant"
-    SIGN = "sign"
-    OFFSET = "offset"
-    UNIT = "unit"
-    TRANSFORMED = "transformed"
-
-
 _SAYS_NOTHING = (FaultKind.CONSTANT, FaultKind.UNINFORMATIVE)
-_KEEPS_FLAGS = (*_SAYS_NOTHING, FaultKind.OTHER_ROWS, FaultKind.WORSE)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A reason why the predictions of a target cannot judge labels.
-
-    Attributes
-    ----------
-    kind : FaultKind
-    words : str
-        What was found, and what to do: sentences.
-    """
-
-    kind: FaultKind
-    words: str
-
-    @property
-    def keeps_flags(self) -> bool:
-        """Whether flagged labels are still worth a look, because they are far from all predictions and labels."""
-        return self.kind in _KEEPS_FLAGS
 
 
 def rows_to_check(rows: int, targets: int) -> slice:
@@ -162,8 +122,7 @@ def check_group(
     first = (harmful or found)[0][1]
     if len(faults) == 1:
         return first
-    named = listing([name for name, fault in found if fault.kind is first.kind])
-    return Fault(first.kind, f"{named}: {first.words}")
+    return replace(first, where=listing([name for name, fault in found if fault.kind is first.kind]))
 
 
 def check_predictions(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
@@ -252,7 +211,10 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
         if math.tanh(math.atanh(max(relation, 0.0)) + 2 / math.sqrt(len(y) - 3)) >= MOST_RELATION:
             return None
         return _without_relation(is_worse=is_worse)
-    if is_correctable:
+    is_between = _are_between(y - p)
+    if is_between and own[1] > label_steps(y[:, None])[0][0]:
+        return _between(y - p, unit)
+    if is_correctable and not is_between:
         offset = float(np.median(y - p))
         if distance(y - p - offset)[1] <= 1.25 * line[1]:
             return _offset(offset, unit)
@@ -278,12 +240,12 @@ def _without_relation(*, is_worse: bool) -> Fault:
         return Fault(
             FaultKind.OTHER_ROWS,
             "the predictions have no relation to the labels, and miss them by more than one constant would. They "
-            "belong to other rows, or to another target. Check that both are in the same order.",
+            "belong to other rows, or to another target. Check that predictions and labels are in the same order.",
         )
     return Fault(
         FaultKind.UNINFORMATIVE,
-        "the predictions are no better than one constant for all samples. Give predictions of a better model, or "
-        "features that say something about the labels, and check that both are in the same order.",
+        "the predictions are no better than one constant for all samples. Give predictions of a better model, and "
+        "check that predictions and labels are in the same order.",
     )
 
 
@@ -294,6 +256,39 @@ def _offset(offset: float, unit: str) -> Fault:
         FaultKind.OFFSET,
         f"the predictions are {size} too {direction} for most labels. {mend} {size} "
         f"{'to' if offset > 0 else 'from'} the predictions, and score again.",
+    )
+
+
+def _are_between(residuals: Values) -> bool:
+    """Return whether predictions lie between two narrow groups of labels: residuals have a mode on each side of 0.
+
+    A density with one mode falls on at least one side of any point, away from this point. So if the density of
+    residuals rises away from 0 on both sides, it has two modes, and 0 lies in the valley between them.
+    """
+    groups = [side[side > 0] for side in (residuals, -residuals)]
+    if any(len(group) < LEAST_GROUP * len(residuals) or not _rises(group) for group in groups):
+        return False
+    within = np.concatenate([np.abs(group - np.median(group)) for group in groups])
+    return bool(np.median(np.abs(residuals)) > CORRECTABLE * np.median(within))
+
+
+def _rises(distances: Values) -> bool:
+    """Return whether more distances are in the outer half of a range from 0 than in its inner half, beyond chance."""
+    reach = float(np.quantile(distances, 0.8))
+    inner, outer = int((distances <= reach / 2).sum()), int(((distances > reach / 2) & (distances <= reach)).sum())
+    return outer - inner > ERRORS * math.sqrt(outer + inner)
+
+
+def _between(residuals: Values, unit: str) -> Fault:
+    above, below = (
+        f"{percent(len(side) / len(residuals))} % of the labels are {words} their predictions, typically by "
+        f"{amount(float(np.median(np.abs(side))), unit)}"
+        for words, side in (("above", residuals[residuals > 0]), ("below", residuals[residuals < 0]))
+    )
+    return Fault(
+        FaultKind.BETWEEN,
+        f"the predictions lie between two groups of labels: {above}, {below}, and few are near. Give predictions of a "
+        "model that tells the groups apart, or score each group alone.",
     )
 
 
@@ -328,8 +323,7 @@ def _by_heart(y: Values, p: Values) -> Fault | None:
     return Fault(
         FaultKind.BY_HEART,
         f"{found}, as if the model had learned these labels by heart, wrong ones too. Predict each sample by a model "
-        "that was not trained on it, as in a cross-validation. (If this was done, no label differs from its "
-        "prediction.)",
+        "that was not trained on it, as in a cross-validation. If this was done, no label differs from its prediction.",
     )
 
 
@@ -422,7 +416,9 @@ def _check_angles(y: Values, p: Values, period: float, unit: str) -> Fault | Non
         typical, constant = (float(np.median(np.abs(wrapped(each, (period,))))) for each in (y - p, y - centre))
         return _without_relation(is_worse=typical > WORSE * constant)
     offset = float(np.angle(resultant(y - p))) * period / (2 * math.pi)
-    around = float(np.median(np.abs(wrapped(y - p - offset, (period,)))))
-    if float(np.median(np.abs(wrapped(y - p, (period,))))) > CORRECTABLE * around:
-        return _offset(offset, unit)
-    return None
+    residuals = wrapped(y - p, (period,))
+    typical = float(np.median(np.abs(residuals)))
+    if _are_between(residuals):
+        return _between(residuals, unit) if typical > label_steps(y[:, None])[0][0] else None
+    around = float(np.median(np.abs(wrapped(residuals - offset, (period,)))))
+    return _offset(offset, unit) if typical > CORRECTABLE * around else None

@@ -56,7 +56,7 @@ class GroupSummary:
     density : TabulatedDensity or None
         Table of the density of right labels; None for a Gaussian or Student's t.
     fault : str
-        Name of a `deepgum.audit.predictions.FaultKind`: why the predictions cannot judge the labels of this group.
+        Name of a `deepgum.audit.faults.FaultKind`: why the predictions cannot judge the labels of this group.
         Empty if they can.
     settled : int
         Number of labels that are right without a density; see `deepgum.posteriors.spikes`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from deepgum.audit.predictions import Fault, FaultKind
+from deepgum.audit.faults import Fault, FaultKind
 from deepgum.audit.summary import GroupSummary
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
@@ -42,6 +42,7 @@ def group_verdict(
     share: Share | None,
     heavy_tails: bool = False,
     fault: Fault | None = None,
+    out_of_fold: bool = False,
     settled: int = 0,
     marked: int = 0,
     remark: str = "",
@@ -63,6 +64,8 @@ def group_verdict(
         samples. Only used for the status `NO_OUTLIERS`.
     fault : Fault or None
         Fault of the predictions. With a fault, nothing can be told about the labels.
+    out_of_fold : bool
+        Whether an audit made the predictions; then the reader has inputs and a model, not predictions.
     settled : int
         Number of labels that are right without a density, and that the mixture was not fitted to; see
         `deepgum.posteriors.spikes`.
@@ -83,17 +86,17 @@ def group_verdict(
     'Nothing can be told: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
     """
     if fault is not None:
-        return f"Nothing can be told: {fault.words}{_unclaimed(flags)}{_marked(marked)}"
+        return f"Nothing can be told: {fault.sentences(out_of_fold=out_of_fold)}{_unclaimed(flags)}{_marked(marked)}"
     if status in _MIXTURES or (status is MixtureStatus.NO_OUTLIERS and flags and share is not None):
         words = f"{_share_of_wrong(share)}; {_right_flags(flags, expected_false_flags)}."
         if status is MixtureStatus.ITERATION_LIMIT:
             words += " The fit had not converged when it stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
-        words = _HEAVY_TAILS[flags > 0] if heavy_tails else _NONE_FOUND
+        words = f"{_HEAVY_TAILS[flags > 0]} {_BETTER[out_of_fold]}" if heavy_tails else _NONE_FOUND
         if flags:
             words += f" Check the flagged labels anyway: {_right_flags(flags, expected_false_flags)}."
     else:
-        words = f"Nothing can be told: {_why_not(status, labels - settled)}"
+        words = f"Nothing can be told: {_why_not(status, labels - settled, out_of_fold=out_of_fold)}"
     if remark:
         words += f" {remark}"
     if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
@@ -155,7 +158,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: s
 def _why_untold(group: GroupSummary) -> str | None:
     """Return why nothing can be told about the labels of a group, without numbers; None if something can be told."""
     if group.fault:
-        return _FAULTS[FaultKind[group.fault]]
+        return FaultKind[group.fault].cause
     status = MixtureStatus[group.status]
     if not can_judge(status):
         return _SHORT[status]
@@ -200,11 +203,11 @@ def _unclaimed(flags: int) -> str:
     return f" The {flags:,} flagged labels are only far from most others: look at them."
 
 
-def _why_not(status: MixtureStatus, labels: int) -> str:
+def _why_not(status: MixtureStatus, labels: int, *, out_of_fold: bool) -> str:
     if status is MixtureStatus.TOO_FEW_SAMPLES:
         count = f"{labels} label{' is' if labels == 1 else 's are'}"
         return f"{count} too few for a mixture. Give more labels, or make the groups smaller."
-    return f"{_SHORT[status]}. {_TO_DO[status]}"
+    return f"{_SHORT[status]}. {_TO_DO[status, out_of_fold]}"
 
 
 _NONE_FOUND = "No wrong labels were found: the density of right labels alone describes the residuals well enough."
@@ -212,15 +215,19 @@ _NONE_FOUND = "No wrong labels were found: the density of right labels alone des
 _HEAVY_TAILS = {
     False: (
         "Nothing can be told: wrong labels, if any, cannot be distinguished from right labels. The largest residuals "
-        "are hardly larger than the others, like the residuals of samples that are hard to predict. Better predictions "
-        "would help."
+        "are hardly larger than the others, like the residuals of samples that are hard to predict."
     ),
     True: (
         "The number of wrong labels cannot be estimated: residuals have heavy tails, as if some samples were hard to "
-        "predict. Better predictions would help."
+        "predict."
     ),
 }
 """Verdicts for groups without outliers whose right labels have heavy tails, by whether labels are flagged."""
+
+_BETTER = {
+    False: "Better predictions would help.",
+    True: "Inputs that say more about the labels, or a better model, would help.",
+}
 
 _SHORT = {
     MixtureStatus.TOO_FEW_SAMPLES: "too few labels",
@@ -229,23 +236,21 @@ _SHORT = {
 }
 
 _TO_DO = {
-    MixtureStatus.NO_INLIERS: (
-        "The predictions are hardly better than guesses, or the predictions belong to other rows. No label is flagged."
+    (MixtureStatus.NO_INLIERS, False): (
+        "The predictions are hardly better than guesses, do not tell groups of labels apart, or belong to other rows. "
+        "No label is flagged."
     ),
-    MixtureStatus.COLLAPSED_COVARIANCE: (
+    (MixtureStatus.NO_INLIERS, True): (
+        "The inputs say too little about the labels (a feature that tells groups of labels apart may be missing), or "
+        "inputs and labels are not in the same order. No label is flagged."
+    ),
+    (MixtureStatus.COLLAPSED_COVARIANCE, False): (
         "The network has memorised its labels, or labels are copies. Score predictions for samples that the network "
         "was not trained on."
     ),
+    (MixtureStatus.COLLAPSED_COVARIANCE, True): (
+        "The inputs give the labels away, samples have copies in other folds (keep_together), or labels follow from "
+        "each other."
+    ),
 }
-
-_FAULTS = {
-    FaultKind.BY_HEART: "the predictions repeat the labels, as if they were learned by heart",
-    FaultKind.CONSTANT: "the predictions are the same for all samples",
-    FaultKind.UNINFORMATIVE: "the predictions are no better than one constant for all samples",
-    FaultKind.OTHER_ROWS: "the predictions have no relation to the labels, as if they belonged to other rows",
-    FaultKind.WORSE: "the predictions miss the labels by more than one constant would",
-    FaultKind.SIGN: "the predictions have the wrong sign",
-    FaultKind.OFFSET: "most predictions are too high or too low by the same amount",
-    FaultKind.UNIT: "the predictions have another scale than the labels",
-    FaultKind.TRANSFORMED: "the predictions have another unit than the labels, such as a logarithm",
-}
+"""What to do about each status, by whether an audit made the predictions."""

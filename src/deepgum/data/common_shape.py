@@ -126,7 +126,7 @@ def _fitted(places: Plane, shape: Plane) -> tuple[Plane, Plane, Values]:
         new_a = along / np.maximum(spread, 1e-12)
         new_b = middle_z - new_a * middle_m
         new_loss = _loss(z - new_a * m - new_b, usable, near)
-        better = (new_loss < loss)[:, None]
+        better = ((new_loss < loss) & (new_a[:, 0] != 0))[:, None]
         a, b, loss = np.where(better, new_a, a), np.where(better, new_b, b), np.minimum(loss, new_loss)
     return a, b, loss
 

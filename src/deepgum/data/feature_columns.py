@@ -49,12 +49,15 @@ class FeatureColumn:
         The values of the column, sorted; None for numbers.
     odd : str
         If nearly all cells are numbers, but some are not: the first cell that is no number. Otherwise empty.
+    text : str
+        If the column is one of several that stand for a column of texts: the name of that column. Otherwise empty.
     """
 
     name: str
     values: Values
     categories: tuple[str, ...] | None = None
     odd: str = ""
+    text: str = ""
 
 
 def columns_of(X: Any) -> list[FeatureColumn]:
@@ -106,7 +109,7 @@ def feature_column(name: str, cells: Any) -> FeatureColumn:
     >>> feature_column("zip", ["0150", None, "7010"]).values
     array([ 150.,   nan, 7010.])
     >>> feature_column("size", ["S", "", "XL"])
-    FeatureColumn(name='size', values=array([ 0., nan,  1.]), categories=('S', 'XL'), odd='')
+    FeatureColumn(name='size', values=array([ 0., nan,  1.]), categories=('S', 'XL'), odd='', text='')
     >>> feature_column("area", ["50", "n/a", "70"]).values
     array([50., nan, 70.])
     """

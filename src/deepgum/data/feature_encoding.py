@@ -1,8 +1,9 @@
 """The columns of features of a table: which are numbers, which have categories, which have gaps.
 
-The inputs of a network are one float32 matrix (n, p): a number, or the place of a category, or NaN for a gap. The
-encoding says which is which. It is part of a run, in `network.json`, so that new tables are read in the same way. The
-network itself turns places into columns of 0 and 1 (`deepgum.models.TableInputs`).
+The inputs of a network are one float32 matrix (n, p): a number, or the place of a category, or NaN for a gap. A column
+of free text becomes several columns of numbers (`deepgum.data.text_parts`). The encoding says which is which. It is
+part of a run, in `network.json`, so that new tables are read in the same way. The network itself turns places into
+columns of 0 and 1 (`deepgum.models.TableInputs`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.data.columns import Columns
 from deepgum.data.feature_columns import FeatureColumn, feature_column
+from deepgum.data.text_parts import is_free_text, text_parts
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["MOST_CATEGORIES", "FeatureEncoding", "read_features"]
@@ -30,7 +32,7 @@ FEW_CATEGORIES = 20
 
 @dataclass(frozen=True)
 class FeatureEncoding:
-    """The columns of features of a table, p in all.
+    """The columns of the features of a table, p in all.
 
     Attributes
     ----------
@@ -39,6 +41,9 @@ class FeatureEncoding:
         The values of each column of categories; empty for a column of numbers.
     gaps : tuple of bool, length p
         Whether cells of the column may be empty.
+    texts : tuple of str, length p, or empty
+        For each column that is a part of a column of texts, the name of that column; otherwise an empty string. An
+        empty tuple says that there are no texts.
 
     Raises
     ------
@@ -49,11 +54,15 @@ class FeatureEncoding:
     names: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
     gaps: tuple[bool, ...]
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("categories", "gaps"):
             if len(getattr(self, name)) != len(self.names):
                 raise InvalidParameterError(name, f"a list of {len(self.names)} values, one per column", len(self.gaps))
+        if self.texts and len(self.texts) != len(self.names):
+            expected = f"a list of {len(self.names)} names, one per column, or an empty list"
+            raise InvalidParameterError("texts", expected, len(self.texts))
         for name, values in zip(self.names, self.categories, strict=True):
             if len(set(values)) < len(values) or len(values) > MOST_CATEGORIES:
                 expected = f"at most {MOST_CATEGORIES} categories of column {name!r}, each once"
@@ -66,14 +75,27 @@ class FeatureEncoding:
         Examples
         --------
         >>> FeatureEncoding.of([feature_column("city", ["oslo", "", "rome"]), feature_column("area", [50, 60, 70])])
-        FeatureEncoding(names=('city', 'area'), categories=(('oslo', 'rome'), ()), gaps=(True, False))
+        FeatureEncoding(names=('city', 'area'), categories=(('oslo', 'rome'), ()), gaps=(True, False), texts=())
         """
         found = cls(
             tuple(column.name for column in columns),
             tuple(column.categories or () for column in columns),
             tuple(bool(np.isnan(column.values).any()) for column in columns),
+            tuple(column.text for column in columns) if any(column.text for column in columns) else (),
         )
-        return found if any(found.categories) or any(found.gaps) else None
+        return found if any(found.categories) or any(found.gaps) or found.texts else None
+
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """The columns of the table that are read, each once.
+
+        Examples
+        --------
+        >>> FeatureEncoding(("area", "note 1", "note 2"), ((),) * 3, (False,) * 3, ("", "note", "note")).table_columns
+        ('area', 'note')
+        """
+        texts = self.texts or ("",) * len(self.names)
+        return tuple(dict.fromkeys(text or name for name, text in zip(self.names, texts, strict=True)))
 
     def matrix(self, table: Columns) -> NDArray[np.float64]:
         """Return the features of a table (n, p), with the categories of this encoding.
@@ -85,22 +107,28 @@ class FeatureEncoding:
         InvalidDataError
             If a cell of a column of numbers is not a number, or is empty although the column had no gaps.
         """
-        parts = []
-        for name, categories, gaps in zip(self.names, self.categories, self.gaps, strict=True):
+        parts: list[NDArray[np.float64]] = []
+        texts = self.texts or ("",) * len(self.names)
+        columns = {text: iter(text_columns(text, _texts(table, text))) for text in dict.fromkeys(texts) if text}
+        for name, categories, gaps, text in zip(self.names, self.categories, self.gaps, texts, strict=True):
+            if text:
+                parts.append(next(columns[text]).values)
+                continue
             if not categories:
                 parts.append(_numbers(table, name, missing=gaps))
                 continue
             place = {text: float(number) for number, text in enumerate(categories)}
-            texts = ["" if table.form.is_missing(cell) else str(cell).strip() for cell in table.cells[name]]
-            parts.append(np.array([place.get(text, -1.0) if text or not gaps else math.nan for text in texts]))
+            cells = _texts(table, name)
+            parts.append(np.array([place.get(cell, -1.0) if cell or not gaps else math.nan for cell in cells]))
         return np.stack(parts, axis=1)
 
     def columns(self, matrix: NDArray[Any]) -> list[FeatureColumn]:
         """Return the columns of a matrix (n, p) that this encoding describes."""
         values = np.asarray(matrix, dtype=np.float64)
+        texts = self.texts or ("",) * len(self.names)
         return [
-            FeatureColumn(name, values[:, place], categories or None)
-            for place, (name, categories) in enumerate(zip(self.names, self.categories, strict=True))
+            FeatureColumn(name, values[:, place], categories or None, text=text)
+            for place, (name, categories, text) in enumerate(zip(self.names, self.categories, texts, strict=True))
         ]
 
 
@@ -112,11 +140,11 @@ def read_features(
     Raises
     ------
     InvalidDataError
-        If a column has texts of too many different values, or nearly only numbers but also other cells.
+        If a column has too many different words, or nearly only numbers but also other cells.
     """
     if encoding is not None:
         return encoding.matrix(table), encoding
-    columns = [_column(table, name) for name in names]
+    columns = [column for name in names for column in _columns(table, name)]
     return np.stack([column.values for column in columns], axis=1), FeatureEncoding.of(columns)
 
 
@@ -130,22 +158,40 @@ def _numbers(table: Columns, name: str, *, missing: bool) -> NDArray[np.float64]
         return column.values
 
 
-def _column(table: Columns, name: str) -> FeatureColumn:
+def text_columns(name: str, texts: Sequence[str]) -> list[FeatureColumn]:
+    """Return the columns of numbers that stand for a column of texts.
+
+    Examples
+    --------
+    >>> [column.name for column in text_columns("note", ["near the park", ""])][:2]
+    ['note [text 1]', 'note [text 2]']
+    """
+    parts = text_parts(texts).T
+    return [FeatureColumn(f"{name} [text {place}]", part, text=name) for place, part in enumerate(parts, 1)]
+
+
+def _texts(table: Columns, name: str) -> list[str]:
+    return ["" if table.form.is_missing(cell) else str(cell).strip() for cell in table.cells[name]]
+
+
+def _columns(table: Columns, name: str) -> list[FeatureColumn]:
     try:
-        return FeatureColumn(name, table.numbers(name, missing=True))
+        return [FeatureColumn(name, table.numbers(name, missing=True))]
     except InvalidDataError:
         form = table.form
         column = feature_column(name, [None if form.is_missing(cell) else cell for cell in table.cells[name]])
         if column.odd or _are_numbers(column.categories or (), table):
             raise
     most = min(MOST_CATEGORIES, max(FEW_CATEGORIES, len(table) // 2))
-    if column.categories is not None and len(column.categories) > most:
-        raise InvalidDataError(
-            f"'{table.path}', column {name!r}: a column of categories should have at most {most} different texts. "
-            f"Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If "
-            "these are ids or free texts, leave the column out of the features. Or group them, or make numbers of them."
-        )
-    return column
+    if column.categories is None or len(column.categories) <= most:
+        return [column]
+    if is_free_text(column.categories):
+        return text_columns(name, _texts(table, name))
+    raise InvalidDataError(
+        f"'{table.path}', column {name!r}: a column of categories should have at most {most} different texts. "
+        f"Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If these are "
+        "ids, leave the column out of the features. Or group them, or make numbers of them."
+    )
 
 
 def _are_numbers(texts: Sequence[str], table: Columns) -> bool:

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from deepgum.data.columns import Columns
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["LABELLED", "check_pairs", "check_third_columns", "says_labelled", "visibility_columns", "zero_rows"]
+__all__ = [
+    "LABELLED",
+    "check_pairs",
+    "check_third_columns",
+    "says_labelled",
+    "visibility_columns",
+    "visibility_notice",
+    "zero_rows",
+]
 
 LABELLED = ("v", "vis", "visible", "visibility")
 """Words of columns in which 0 means that the landmark has no label."""
@@ -64,6 +72,29 @@ def says_labelled(name: str) -> bool:
 def zero_rows(table: Columns, name: str) -> list[int]:
     """Return the rows of a table in which a column is zero, false or no."""
     return [row for row, cell in enumerate(table.cells[name]) if _is_zero(cell)]
+
+
+def visibility_notice(columns: Sequence[str], zero: int, landmarks: int) -> str:
+    """Return a sentence on columns of visibilities that a user gave among the labels.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    zero : int
+        Number of landmarks with visibility 0.
+    landmarks : int
+        Number of all landmarks.
+    """
+    used = ". They are left out"
+    if any(map(says_labelled, columns)):
+        count = f"{zero:,} of {landmarks:,} landmarks have visibility 0 and are missing"
+        used = f": {count}" if zero else f": all {landmarks:,} landmarks have labels"
+    one = len(columns) == 1
+    words = "The column {} tells" if one else "The columns {} tell"
+    return (
+        f"{words.format(listing(list(columns)))} whether a landmark is visible or certain, and "
+        f"{'is no coordinate' if one else 'are no coordinates'}{used}."
+    )
 
 
 def check_pairs(target_names: Sequence[str]) -> None:

@@ -1,10 +1,15 @@
 """The check of predictions: every kind of useless predictions is named, and honest ones never are."""
 
+import re
+
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression, Ridge
 
 from deepgum import audit_labels, score_labels
-from deepgum.audit.predictions import FaultKind, are_clearly_good, check_group, check_target
+from deepgum.audit.faults import Fault, FaultKind
+from deepgum.audit.predictions import are_clearly_good, check_group, check_target
+from deepgum.wording import percent
 
 
 def honest(n=500, r2=0.9, seed=0, wrong=0.1, noise="uniform"):
@@ -44,6 +49,7 @@ MADE_USELESS = {
     FaultKind.WORSE: lambda y, p, rng: p + 20 * rng.normal(size=len(y)),
     FaultKind.SIGN: lambda y, p, rng: 100 - p,
     FaultKind.OFFSET: lambda y, p, rng: p + 15,
+    FaultKind.BETWEEN: lambda y, p, rng: p + rng.choice([-15, 15], size=len(y)),
     FaultKind.UNIT: lambda y, p, rng: (p - 50) / 10,
     FaultKind.TRANSFORMED: lambda y, p, rng: np.log(np.maximum(p, 1)),
 }
@@ -79,6 +85,60 @@ def test_an_offset_and_a_scale_come_with_their_size():
     assert check_target(y, p - 15).words.startswith("the predictions are 15 too low")
     assert "Add 15" in check_target(y, p - 15).words
     assert "near 10" in check_target(y, (p - 50) / 10).words
+
+
+def two_groups(n, share, distance, seed=0):
+    """Return labels of two groups, and predictions that lie at the mean of the two, because they know no group."""
+    rng = np.random.default_rng(seed)
+    known = rng.normal(50, 10, n)
+    group = rng.permutation(n) < share * n
+    return known + distance * group + rng.normal(0, 2, n), known + share * distance, group
+
+
+@pytest.mark.case(14)
+@pytest.mark.parametrize("share", [0.25, 0.35, 0.5, 0.65])
+@pytest.mark.parametrize("n", [200, 1000])
+def test_an_offset_is_never_said_of_predictions_between_two_groups(n, share):
+    for seed in range(5):
+        y, p, group = two_groups(n, share, 30.0, seed)
+        fault = check_target(y, p)
+        assert fault.kind is FaultKind.BETWEEN
+        assert f"{percent(float(group.mean()))} % of the labels are above" in fault.words
+        # Each group alone does have an offset.
+        assert {check_target(y[each], p[each]).kind for each in (group, ~group)} == {FaultKind.OFFSET}
+
+
+@pytest.mark.parametrize("made", ["normal", "laplace", "uniform", "skewed", "triangular"])
+def test_residuals_with_one_mode_are_no_two_groups_wherever_the_predictions_lie(made):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        residuals = {
+            "normal": rng.normal(size=1000),
+            "laplace": rng.laplace(size=1000),
+            "uniform": rng.uniform(-1.7, 1.7, 1000),
+            "skewed": rng.gamma(2.0, size=1000),
+            "triangular": rng.triangular(-2, 1.5, 2, 1000),
+        }[made]
+        p = rng.normal(50, 3, 1000)
+        for quantile in np.arange(0.1, 1.0, 0.1):
+            fault = check_target(p + residuals - np.quantile(residuals, quantile), p)
+            assert fault is None or fault.kind is not FaultKind.BETWEEN
+
+
+def test_rounded_labels_on_both_sides_of_their_predictions_are_neither_two_groups_nor_an_offset():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        for n in (300, 1000, 5000):
+            value = rng.choice([0.5, 1.5, 2.5, 3.5], n) + rng.normal(0, 0.05, n)
+            rating = np.floor(value) + (rng.random(n) < value % 1)
+            assert check_target(rating, value) is None
+
+
+def test_two_groups_of_angles_are_found_around_the_circle():
+    y, p, _ = two_groups(600, 0.4, 80.0)
+    fault = check_target((7 * y) % 360, (7 * y - (y - p)) % 360, 360.0)
+    assert fault is not None
+    assert fault.kind is FaultKind.BETWEEN
 
 
 def test_rounded_labels_cannot_be_predicted_better_than_their_rounding():
@@ -121,7 +181,8 @@ def test_a_coordinate_that_hardly_varies_does_not_condemn_its_landmark_but_a_wro
     assert check_group(given, predicted, ["x", "y"]) is None
     turned = check_group(given, np.column_stack([-p, level + 0.01 * rng.normal(size=400)]), ["x", "y"])
     assert turned.kind is FaultKind.SIGN
-    assert turned.words.startswith("x: ")
+    assert turned.sentences().startswith("x: ")
+    assert turned.sentences(out_of_fold=True).startswith("x: ")
     assert check_group(given, np.column_stack([np.full(400, 50.0), predicted[:, 1]]), ["x", "y"]) is not None
 
 
@@ -151,10 +212,33 @@ def test_one_useless_target_does_not_take_the_verdict_of_another():
     assert scored.summary.flags == one.flags > 20
 
 
+@pytest.mark.parametrize("kind", FaultKind)
+def test_a_reader_of_an_audit_is_told_about_inputs_and_models_not_about_predictions_to_change(kind):
+    fault = Fault(kind, "the predictions are 15 years off. Add 15 years to the predictions, and score again.")
+    told = fault.sentences(out_of_fold=True)
+    assert told.startswith(f"{kind.cause}. ")
+    remedy = told.partition(". ")[2]
+    assert not re.search(r"score|predictions", remedy)
+    assert re.search(r"input|model", remedy)
+    # An audit compares in a unit of its own, so its readers are told no amounts.
+    assert not re.search(r"[0-9]|years", told)
+
+
+@pytest.mark.case(14)
+def test_an_audit_without_the_feature_that_separates_two_groups_says_so():
+    rng = np.random.default_rng(0)
+    known, group = rng.normal(size=(200, 2)), rng.random(200) < 0.5
+    y = known[:, 0] + 3 * group + rng.normal(0, 0.1, 200)
+    audit = audit_labels(known, y, LinearRegression())
+    assert audit.summary.groups[0].fault == "BETWEEN"
+    assert "which the inputs do not tell apart" in audit.summary.verdict
+    assert not audit.summary.flags
+    told = audit_labels(np.column_stack([known, group]), y, LinearRegression())
+    assert not told.summary.groups[0].fault
+
+
 @pytest.mark.case(2)
 def test_an_audit_with_features_that_say_nothing_says_so():
-    from sklearn.linear_model import Ridge
-
     rng = np.random.default_rng(0)
     features, y = rng.normal(size=(300, 4)), rng.normal(50, 10, 300)
     audit = audit_labels(features, y, Ridge())

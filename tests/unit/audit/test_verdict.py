@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgum.audit.predictions import Fault, FaultKind
+from deepgum.audit.faults import Fault, FaultKind
 from deepgum.audit.summary import GroupSummary
 from deepgum.audit.verdict import group_verdict, overall_verdict
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
@@ -107,6 +107,17 @@ def test_a_fault_of_the_predictions_takes_the_place_of_any_other_verdict():
         assert "expected to be right" not in text
 
 
+@pytest.mark.parametrize(
+    "status", [MixtureStatus.NO_INLIERS, MixtureStatus.COLLAPSED_COVARIANCE, MixtureStatus.NO_OUTLIERS]
+)
+def test_a_reader_of_an_audit_is_told_about_inputs_and_a_reader_of_scores_about_predictions(status):
+    common = dict(labels=1000, flags=0, expected_false_flags=0.0, share=None, heavy_tails=True)
+    of_audit, of_scores = (group_verdict(status, **common, out_of_fold=each) for each in (True, False))
+    assert "inputs" in of_audit.lower()
+    assert "predictions" not in of_audit.lower()
+    assert "predictions" in of_scores.lower()
+
+
 @pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])
 def test_few_labels_are_only_a_guess(status):
     assert "this verdict is a guess" in words(status, labels=12)
@@ -143,7 +154,7 @@ def test_the_overall_verdict_follows_from_the_groups():
     assert "Nothing can be told about g: the residuals have heavy tails" in text
     assert "Nothing can be told about d: too few labels." in text
     assert "Nothing can be told about e: the residuals are spread so evenly" in text
-    assert "Nothing can be told about h: the predictions have the wrong sign." in text
+    assert "Nothing can be told about h: the predictions fall where the labels rise." in text
     assert "all labels" not in text
     assert overall_verdict(mixed[2:6:3], None) == (
         "No wrong labels were found in c. Nothing can be told about d: too few labels."

@@ -132,3 +132,16 @@ def test_an_instance_unlike_the_shape_has_no_box_of_it() -> None:
     if not np.isnan(boxes[0]).any():
         inside = np.abs(points[0] - boxes[0, :2] - boxes[0, 2:] / 2) <= 0.75 * boxes[0, 2:].max()
         assert inside.all(axis=1).sum() >= 3
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(40))
+def test_points_that_coincide_or_are_missing_give_no_box_or_a_finite_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 3, (15, 1 + seed % 6, 2)).astype(float)
+    points[rng.random(points.shape[:2]) < (seed % 3) / 3] = np.nan
+    if seed % 2:
+        points[..., 1] = 0
+    boxes = shape_boxes(points)
+    assert not np.isinf(boxes).any()
+    assert not (boxes[:, 2:] < 0).any()

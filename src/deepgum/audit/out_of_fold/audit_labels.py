@@ -68,7 +68,8 @@ def audit_labels(
         Features, in any form that the regressor takes: categories, texts and gaps, too. The regressor gets them as they
         are; rows are taken by their place. The default regressor takes numbers, categories, texts and dates, with gaps.
     y : array, series or frame, (n,) or (n, d)
-        Labels; NaN marks a missing label.
+        Labels; NaN marks a missing label. In a frame of landmarks, columns of visibilities beside x and y are no
+        labels: a landmark with visibility 0 is missing.
     regressor : regressor, optional
         Any regressor with the interface of scikit-learn, such as a pipeline. The regressor is cloned, not changed. By
         default, one `HistGradientBoostingRegressor` per target. For it, strings that come again and again are
@@ -127,7 +128,8 @@ def audit_labels(
     check_count("random_state", random_state, least=0)
     candidates(inliers)
     rules = all_reasons(reasons)
-    features, given = Features(X), as_named_array("y", y, MissingMarks.of(missing))
+    by_name = groups is None or groups == "landmark"
+    features, given = Features(X), as_named_array("y", y, MissingMarks.of(missing), visibilities=by_name)
     n = len(given.values)
     if len(features) != n:
         raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features)}.")
@@ -190,6 +192,7 @@ def audit_labels(
         history=(replace(first, fits=first.fits + fits), *others),
         folds=n_folds,
         scale=scale,
+        notices=given.notices,
         conflicts=rare_conflicts(conflicting, n),
     )
     predictions = OutOfFoldPredictions(

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.data.cell_format import MissingMarks
+from deepgum.data.target_names import landmark_order
+from deepgum.data.visibility import says_labelled, visibility_columns, visibility_notice
 from deepgum.errors import InvalidDataError, listing
 from deepgum.missing import with_nan
 from deepgum.storage.id_column import are_whole
@@ -18,17 +20,25 @@ __all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows"
 
 
 class NamedArray(NamedTuple):
-    """Numbers (n, d), with names of columns and rows. NaN is a missing number. Names are None if there are no names."""
+    """Numbers (n, d), with names of columns and rows. NaN is a missing number. Names are None if there are no names.
+
+    `notices` has sentences for the user, on columns that are no numbers of their own.
+    """
 
     values: NDArray[np.float64]
     names: tuple[str, ...] | None
     rows: tuple[str, ...] | None
+    notices: tuple[str, ...] = ()
 
 
-def as_named_array(parameter: str, values: Any, marks: MissingMarks | None = None) -> NamedArray:
+def as_named_array(
+    parameter: str, values: Any, marks: MissingMarks | None = None, *, visibilities: bool = False
+) -> NamedArray:
     """Convert an array, tensor, list, series or frame to numbers (n, d). An input (n,) becomes one column.
 
-    Masked values, `pandas.NA` and `NaT` are missing, and so are the values that `marks` names.
+    Masked values, `pandas.NA` and `NaT` are missing, and so are the values that `marks` names. With `visibilities`,
+    columns of visibilities (v1, nose_visibility) in a frame of landmarks are no labels: a landmark with visibility 0 is
+    missing.
 
     Raises
     ------
@@ -39,7 +49,7 @@ def as_named_array(parameter: str, values: Any, marks: MissingMarks | None = Non
     --------
     >>> import pandas as pd
     >>> as_named_array("targets", pd.DataFrame({"age": [31, None]}, index=["a", "b"]))
-    NamedArray(values=array([[31.], [nan]]), names=('age',), rows=('a', 'b'))
+    NamedArray(values=array([[31.], [nan]]), names=('age',), rows=('a', 'b'), notices=())
     """
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
@@ -53,7 +63,16 @@ def as_named_array(parameter: str, values: Any, marks: MissingMarks | None = Non
             raise InvalidDataError(f"`{parameter}` should have each column once. Found {listing(names, most=20)}.")
         columns = [_numbers(parameter, values[name], f" in column {name!r}", words) for name in values.columns]
         numbers = np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
-        return NamedArray(numbers if marks is None else marks.removed(numbers), names, rows)
+        seen = _visibilities(names) if visibilities else {}
+        kept = [place for place, name in enumerate(names) if name not in seen]
+        labels = numbers[:, kept] if marks is None else marks.removed(numbers[:, kept])
+        named, zero = tuple(names[place] for place in kept), 0
+        for column, xy in seen.items():
+            hidden = (numbers[:, names.index(column)] == 0) & says_labelled(column)
+            labels[np.ix_(hidden, [named.index(axis) for axis in xy])] = np.nan
+            zero += int(hidden.sum())
+        notices = (visibility_notice(list(seen), zero, labels.size // 2),) if seen else ()
+        return NamedArray(labels, named, rows, notices)
     name = getattr(values, "name", None)
     numbers = _numbers(parameter, values, "", words)
     if numbers.ndim == 1:
@@ -62,6 +81,12 @@ def as_named_array(parameter: str, values: Any, marks: MissingMarks | None = Non
         raise InvalidDataError(f"`{parameter}` should have shape (n, d) or (n,). Found shape {numbers.shape}.")
     numbers = numbers if marks is None else marks.removed(numbers)
     return NamedArray(numbers, (str(name),) if name is not None and hasattr(values, "to_numpy") else None, rows)
+
+
+def _visibilities(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the columns of visibilities with the columns of their x and y, if all other columns are landmarks."""
+    seen = visibility_columns(names)
+    return seen if landmark_order([name for name in names if name not in seen]) else {}
 
 
 def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:

@@ -233,7 +233,7 @@ def score_predictions(
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
     spikes, aside = predictions.spikes, predictions.aside
     # Predictions that cannot judge labels flag none, like a group without a verdict.
-    is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
+    is_blind = np.array([fault is not None and not fault.kind.keeps_flags for fault in faults])
     tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, aside=aside, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:

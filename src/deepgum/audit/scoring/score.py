@@ -83,7 +83,8 @@ def score_labels(
     ----------
     predictions, targets : array, tensor, list, series or frame, (n, d) or (n,)
         Predictions and labels. NaN, None or null marks a missing label. The prediction of a missing label may be
-        missing too.
+        missing too. In a frame of landmarks, columns of visibilities beside x and y (v1, nose_visibility) are no labels
+        if `predictions` lacks them: a landmark with visibility 0 is missing.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
         Labels that are right or wrong together. "sample": all labels of a sample. "landmark": the x and y of each
         landmark, in two consecutive columns. "coordinate": each label alone. By default "landmark" if the names of all
@@ -147,7 +148,9 @@ def score_labels(
     candidates(inliers)
     rules = all_reasons(reasons)
     marks = MissingMarks.of(missing)
-    predicted, given = as_named_array("predictions", predictions), as_named_array("targets", targets, marks)
+    predicted = as_named_array("predictions", predictions)
+    wider = len(getattr(targets, "columns", ())) > predicted.values.shape[1]
+    given = as_named_array("targets", targets, marks, visibilities=wider)
     check_same_rows(predicted, given)
     n, d = given.values.shape
     names = tuple(map(str, target_names)) if target_names is not None else given.names or predicted.names
@@ -173,7 +176,7 @@ def score_labels(
         ArrayPredictions(batch, described, inliers, seed),
         described,
         rules,
-        Provenance(data, seed, begun),
+        Provenance(data, seed, begun, notices=given.notices),
         the_only,
         on_progress,
     )

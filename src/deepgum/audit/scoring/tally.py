@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum._version import __version__
+from deepgum.audit.faults import Fault
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.notices.aside import Aside
-from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import REASONS
 from deepgum.audit.scoring.run_table import runs_worst_first
@@ -206,7 +206,7 @@ class Tally:
     def summary(self, provenance: Provenance) -> AuditSummary:
         """Return the summary of all batches that were added."""
         posterior, history = self._posterior.base, provenance.history
-        groups = tuple(self._group(place) for place in range(len(self._labels)))
+        groups = tuple(self._group(place, out_of_fold=provenance.folds > 0) for place in range(len(self._labels)))
         share = self._share(groups)
         return AuditSummary(
             data=provenance.data,
@@ -249,7 +249,7 @@ class Tally:
             return share.of_part(1 - sum(group.settled for group in known) / total)
         return Share.mean([group.share for group in known], [group.labels - group.marked for group in known])
 
-    def _group(self, place: int) -> GroupSummary:
+    def _group(self, place: int, *, out_of_fold: bool) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit
         status, share = self._status[place], self._posterior.shares[place]
         marked = int(self._marked[place])
@@ -280,6 +280,7 @@ class Tally:
                 share=share,
                 heavy_tails=posterior.has_heavy_tails(place),
                 fault=fault,
+                out_of_fold=out_of_fold,
                 settled=settled,
                 marked=marked,
                 remark=remark,

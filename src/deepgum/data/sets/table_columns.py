@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepgum.data.column_patterns import find_columns, is_pattern, is_row_number
 from deepgum.data.columns import Columns
 from deepgum.data.target_names import landmark_order
-from deepgum.data.visibility import check_pairs, says_labelled, visibility_columns, zero_rows
+from deepgum.data.visibility import check_pairs, says_labelled, visibility_columns, visibility_notice, zero_rows
 from deepgum.errors import InvalidParameterError, listing
 
 __all__ = ["TableColumns"]
@@ -138,15 +138,7 @@ class TableColumns:
         found = []
         if self.named:
             zero = sum(len(zero_rows(table, name)) for name in self.named if says_labelled(name))
-            every = f"{len(self.targets) // 2 * len(table):,} landmarks"
-            count = f"{zero:,} of {every} have visibility 0 and are missing" if zero else f"all {every} have labels"
-            used = f": {count}" if any(map(says_labelled, self.named)) else ". They are left out"
-            one = len(self.named) == 1
-            words = "The column {} tells" if one else "The columns {} tell"
-            found.append(
-                f"{words.format(listing(list(self.named)))} whether a landmark is visible or certain, and "
-                f"{'is no coordinate' if one else 'are no coordinates'}{used}."
-            )
+            found.append(visibility_notice(list(self.named), zero, len(self.targets) // 2 * len(table)))
         labels = {name: table.numbers(name, missing=True) for xy in self.beside.values() for name in xy}
         hidden = {
             name: sum(not np.isnan(labels[x][row]) and not np.isnan(labels[y][row]) for row in zero_rows(table, name))

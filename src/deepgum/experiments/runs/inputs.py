@@ -185,7 +185,7 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     if path.suffix.lower() in TABLES:
         id_column = _id_column(path, config)
         others = [*options["targets"], *(options[name] for name in ("part", "keep_together", "id") if options[name])]
-        known = columns if signature.encoding is None else signature.encoding.names
+        known = columns if signature.encoding is None else signature.encoding.table_columns
         columns = find_columns("features", known, column_names(path), exclude=others)
         names = dict.fromkeys([*columns, *([id_column] if id_column else [])])
         cells = read_columns(path, names, CellFormat.of(options))
@@ -193,7 +193,8 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
         whole = id_column is not None and cells.has_whole_numbers(id_column)
     elif signature.encoding is not None:
-        expected = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}: some hold categories or gaps"
+        found = f"the columns {listing(columns)}: some hold categories, texts or gaps"
+        expected = f"one table ({', '.join(TABLES)}) with {found}"
         raise InvalidParameterError("inputs", expected, str(path))
     else:
         content = "an archive (.npz) with an array 'features' of shape (n, p)"

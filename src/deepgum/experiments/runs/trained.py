@@ -81,9 +81,9 @@ class TrainedRun:
         if data.encoding != self.signature.encoding:
             own = self.signature.encoding
             raise InvalidDataError(
-                "The network takes numbers without gaps. Found categories or gaps in the features."
+                "The network takes numbers without gaps. Found categories, texts or gaps in the features."
                 if own is None
-                else f"The network takes the features {listing(own.names)} with the categories of its training."
+                else f"The network takes the features {listing(own.table_columns)} with the categories of its training."
             )
         if len(data.target_names) != len(self.signature.targets):
             raise InvalidDataError(

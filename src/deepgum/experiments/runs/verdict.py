@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepgum.audit.predictions import Fault
+from deepgum.audit.faults import Fault, FaultKind
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
 from deepgum.wording import percent
@@ -29,7 +29,7 @@ def training_verdict(
     flagged : float or None
         Share of the training labels that are flagged; None for a method that flags no label.
     fault : Fault or None
-        Fault of the predictions for the test samples.
+        Fault of the predictions for the test samples. Test samples that are predicted exactly are no fault here.
 
     Examples
     --------
@@ -37,12 +37,14 @@ def training_verdict(
     '12 % of the training labels are flagged'
     >>> training_verdict([MixtureStatus.NO_OUTLIERS], ["age"], 0.0)
     'No wrong labels stand out among the training labels.'
+    >>> training_verdict(None, ["age"], None, Fault(FaultKind.CONSTANT, "")).partition(". ")[0]
+    'The network has learned little, by its test samples: the predictions are the same for all samples'
     """
     words = []
-    if fault is not None:
+    if fault is not None and fault.kind is not FaultKind.BY_HEART:
         words.append(
-            f"The network has learned little, by its test samples: {fault.words} Try more epochs, another learning "
-            "rate, or other inputs, and compare with method.name=l1."
+            f"The network has learned little, by its test samples: {fault.kind.cause}. Try more epochs, another "
+            "learning rate, or other inputs, and compare with method.name=l1."
         )
     if status is None:
         return " ".join(words)

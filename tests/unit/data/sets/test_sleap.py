@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from deepgum.audit.folder import AuditFolder
 from deepgum.cli import main
 from deepgum.data.sets.registry import detect
 from deepgum.data.sets.request import Request
@@ -153,6 +154,33 @@ def test_labels_are_scored_with_the_predictions_of_the_same_or_another_file(tmp_
         assert len(flagged) <= len(wrong) + 2
     assert "should have instances of a model" in run("score", user).output
     assert "should have instances of a user" in run("score", model, both).output
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_folder_of_scores_shows_the_frames_if_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = project(tmp_path, embed=True)
+
+    def missing(*_: object) -> None:
+        raise MissingImagesError("The videos should be on this machine.")
+
+    if not there:
+        monkeypatch.setattr(Sleap, "prepare", missing)
+    result = run("score", path, "--inliers", "gaussian", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    folder = AuditFolder(tmp_path / "run")
+    pictures = folder.pictures()
+    if there:
+        assert pictures is not None
+        row = folder.labels().worst_first()[0][0]
+        assert pictures.sha256[row]
+        with Image.open(pictures.file(row)) as image:
+            assert np.asarray(image).mean() == pytest.approx(5 * row, abs=1)
+    else:
+        assert pictures is None
+        assert "has no pictures. The videos should be on this machine." in " ".join(result.output.split())
 
 
 def test_only_changed_points_differ_in_a_copy_and_sleap_io_reads_them(tmp_path: Path) -> None:

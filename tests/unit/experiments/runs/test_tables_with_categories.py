@@ -108,6 +108,32 @@ def test_columns_that_are_neither_numbers_nor_categories_are_named(tmp_path, row
 
 
 @pytest.mark.case(13)
+def test_free_texts_are_learned_and_new_tables_are_read_in_the_same_way(tmp_path):
+    rng = np.random.default_rng(0)
+    good = rng.random(200) < 0.5
+    kinds = np.where(good, "sunny garden flat", "dark cellar room")
+    names = [f"{kind}, {rng.choice(10**6)} by the owner" for kind in kinds]
+    table = write(tmp_path / "a.csv", [(names[row], "1", 5.0 * good[row] + rng.normal() / 10) for row in range(200)])
+    config = RunConfig.from_mapping(
+        {
+            "data": {"name": "table", "folder": str(table), "options": {"targets": ["rent"], "features": FEATURES}},
+            "model": {"name": "mlp"},
+            "method": {"name": "l1"},
+            "training": {"epochs_max": 20},
+        }
+    )
+    trained = run(config, tmp_path / "run").path
+    encoding = json.loads((trained / "network.json").read_text())["encoding"]
+    assert encoding["texts"] == ["area"] * 32 + [""]
+    # Other columns, another order, and a text that the training has not seen.
+    rows = [("x", "1", "sunny garden flat by someone"), ("x", "1", "dark cellar room by someone"), ("x", "1", "")]
+    new = write(tmp_path / "new.csv", rows, ("other", "town", "area"))
+    bright, dark, none = predict_inputs(trained, [new]).predicted[:, 0]
+    assert bright - dark > 2
+    assert np.isfinite(none)
+
+
+@pytest.mark.case(13)
 def test_a_table_without_inputs_says_which_columns_there_are(table):
     with pytest.raises(InvalidParameterError, match=r"Say what the input is: --features or --image.*'area', 'town'"):
         load_table(table, targets=["rent"])
@@ -144,7 +170,7 @@ def test_new_tables_are_read_as_the_training_table(trained, tmp_path):
     with pytest.raises(InvalidDataError, match=r"column 'area'.*a number.*Found 'large'"):
         predict_inputs(trained, [write(tmp_path / "bad.csv", [("large", "kiel")], ("area", "town"))])
     np.savez(tmp_path / "features.npz", features=np.zeros((2, 2), np.float32))
-    with pytest.raises(InvalidParameterError, match="some hold categories or gaps"):
+    with pytest.raises(InvalidParameterError, match="some hold categories, texts or gaps"):
         predict_inputs(trained, [tmp_path / "features.npz"])
 
 
