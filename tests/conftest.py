@@ -55,8 +55,21 @@ def preloaded() -> None:
 @pytest.fixture
 def gaussian_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give scores the densities of eq. 1 and rough intervals, in tests of other things: both take most of the time."""
-    monkeypatch.setattr(label_mixture, "choose", _choose_gaussian)
-    monkeypatch.setattr(label_mixture, "shares_of", _shares_of_few_replicates)
+    _make_gaussian(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def gaussian_file() -> Iterator[None]:
+    """The same as `gaussian_scores` for all tests of a file and their shared fixtures."""
+    with pytest.MonkeyPatch.context() as patches:
+        _make_gaussian(patches)
+        yield
+
+
+def _make_gaussian(patches: pytest.MonkeyPatch) -> None:
+    patches.setattr(label_mixture, "choose", _choose_gaussian)
+    patches.setattr(label_mixture, "find_skews", lambda *_: {})
+    patches.setattr(label_mixture, "shares_of", _shares_of_few_replicates)
 
 
 def _shares_of_few_replicates(*args: Any, replicates: int, **options: Any) -> Any:

@@ -111,6 +111,21 @@ def deepgum(start_command: Callable[..., Command]) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture(scope="session")
+def crops_of_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for the 11,000 real faces at 32 pixels: a process of the tests decodes them once.
+
+    A cache that an earlier run left would hide a decoder that fails.
+    """
+    return tmp_path_factory.mktemp("crops")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `deepgum fit` draw nothing, in tests of other things: the pictures take more time than a short training."""
+    monkeypatch.setattr("deepgum.report.runs.run.draw_run", lambda _: [])
+
+
 @pytest.fixture
 def start_review(start_command: Callable[..., Command]) -> Callable[..., Served]:
     """A function (folder, *options) that serves the review of an audit; servers end with the test."""

@@ -17,6 +17,8 @@ from deepgum.data.sets.registry import DATASETS
 from deepgum.training import METHODS
 from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 TINY = ["compare", "--dataset", "digits", "--image-size", 16, "--train-size", 24, "--validation-size", 12]
 TINY += ["--epochs-max", 1, "--patience", 1, "--threads", 1]
 FACES = Path(os.environ.get("DEEPGUM_DATA") or "nowhere") / "lfw_net"
@@ -183,9 +185,9 @@ def test_the_same_seed_gives_the_same_results(tmp_path):
 
 
 @pytest.mark.skipif(not FACES.is_dir(), reason="DEEPGUM_DATA names no folder that holds lfw_net")
-def test_compare_on_the_real_faces(tmp_path):
+def test_compare_on_the_real_faces(tmp_path, crops_of_faces):
     command = [*TINY, "--dataset", "lfw-net", "--data", FACES, "--noise", "g-ugo", "--methods", "deepgum"]
-    command += ["--cache-dir", tmp_path / "cache", "--out", tmp_path / "out"]
+    command += ["--image-size", 32, "--cache-dir", crops_of_faces, "--out", tmp_path / "out"]
     refused = deepgum_command(*command)
     assert refused.exit_code == 2
     assert "2452 of the 3466 images of 'testImageList.txt'" in refused.stderr

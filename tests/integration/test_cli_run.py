@@ -28,6 +28,8 @@ from deepgum.experiments.runs.config import ModelConfig
 from deepgum.report.paper.published import FIGURE4, TABLE1, TABLE2
 from deepgum.training import SGDOptions
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 CONFIG = """
 [data]
 name = "digits"
@@ -100,6 +102,7 @@ def test_fit_makes_a_folder_with_pictures(digits: tuple[Path, Path]) -> None:
     assert {f"{name}.{kind}" for name in ("history", "posteriors", "predictions") for kind in ("png", "svg")} <= names
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_fit_does_not_train_what_is_finished(digits: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "train_method", no_training)
     assert "DeepGUM on digits" in done("fit", digits[0], "--out", digits[1])
@@ -171,7 +174,7 @@ def test_evaluate_says_what_the_metrics_say(digits: tuple[Path, Path]) -> None:
 
 
 @pytest.fixture
-def features(tmp_path: Path) -> tuple[Path, Path]:
+def features(tmp_path: Path, no_pictures: None) -> tuple[Path, Path]:
     """Return a table of features and a run on it."""
     table, rng = tmp_path / "rents.csv", np.random.default_rng(0)
     rows = [f"{a:.3f},{b:.3f},{10 * a:.3f},train" for a, b in rng.uniform(0, 9, (40, 2))]
@@ -201,6 +204,7 @@ def test_a_table_of_tests_is_scored_whole(features: tuple[Path, Path]) -> None:
     assert "`data` should be" in missing.stderr
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_command_that_comes_next_names_what_the_run_takes(digits: tuple[Path, Path], tmp_path: Path) -> None:
     shown = done("fit", digits[0], "--out", digits[1])
     assert f"deepgum predict {digits[1]} IMAGES --out" in shown.replace("\n", "")

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from deepgum.experiments.paper.demo import DEMO, run_demo
 from deepgum.report.runs.demo import draw_demo
@@ -11,6 +12,7 @@ from deepgum.training import SGDOptions
 SHORT = replace(DEMO, train_size=40, image_size=16, sgd=SGDOptions(epochs_max=1, patience=1))
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_the_demo_writes_records_posteriors_and_pictures(tmp_path):
     result = run_demo(tmp_path, options=SHORT)
     pictures = draw_demo(result, tmp_path)
@@ -22,6 +24,7 @@ def test_the_demo_writes_records_posteriors_and_pictures(tmp_path):
     assert len(list((tmp_path / "posteriors").iterdir())) == 4
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_what_it_shows_belongs_together(tmp_path):
     result = run_demo(tmp_path, options=SHORT)
     n = len(result.images)

@@ -23,8 +23,8 @@ pytestmark = [
 ]
 
 
-def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(tmp_path):
-    faces, test = load_lfw_net(FOLDER, image_size=32, skip_missing=True, cache_dir=tmp_path)
+def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(crops_of_faces):
+    faces, test = load_lfw_net(FOLDER, image_size=32, skip_missing=True, cache_dir=crops_of_faces)
     order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))
     train, validation = faces.subset(order[:800]), faces.subset(order[800:950])
     generator = torch.Generator().manual_seed(1)

@@ -20,10 +20,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[RegressionData, RegressionData]:
-    # In a folder of its own: a cache that an earlier run left would hide a decoder that fails.
+def sets(crops_of_faces: Path) -> tuple[RegressionData, RegressionData]:
     with pytest.warns(DeepGUMWarning, match="2 of the 10000 images of 'trainImageList.txt'"):
-        return load_lfw_net(FOLDER, image_size=24, skip_missing=True, cache_dir=tmp_path_factory.mktemp("crops"))
+        return load_lfw_net(FOLDER, image_size=32, skip_missing=True, cache_dir=crops_of_faces)
 
 
 def test_an_incomplete_set_is_refused_with_its_counts() -> None:
@@ -78,7 +77,7 @@ def test_eyes_are_darker_than_what_lies_around_them(sets: tuple[RegressionData, 
     # Were boxes or points read in another order, the pixels at the points would be no darker than the faces' mean.
     for data in sets:
         faces = np.asarray(data.inputs)[:, 0].astype(float)
-        places = np.floor(24 * data.targets.numpy()).astype(int).clip(0, 23)
+        places = np.floor(32 * data.targets.numpy()).astype(int).clip(0, 31)
         rows = np.arange(len(data))
         for eye in (0, 1):
             darkness = faces.mean(axis=(1, 2)) - faces[rows, places[:, 2 * eye + 1], places[:, 2 * eye]]

@@ -23,6 +23,8 @@ from deepgum.lightning import DeepGUMCallback  # noqa: E402
 from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum  # noqa: E402
 from deepgum.training.tracker import ResponsibilityTracker  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 N, BATCH, SEED, RATE = 140, 33, 5, 0.02
 OPTIONS = DeepGUMOptions(schedule="interleaved", warmup_epochs=2)
 

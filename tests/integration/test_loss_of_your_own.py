@@ -20,6 +20,8 @@ from deepgum.report.paper.figure2 import draw_figure2
 from deepgum.report.paper.figure5 import draw_figure5
 from deepgum.training import DeepGUMOptions, ResponsibilityTracker, SGDOptions, fit_deepgum, fit_loss, train_method
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 SGD = SGDOptions(learning_rate=0.05, epochs_max=6, batch_size=32)
 MODULE = '''
 """Losses of a user."""

@@ -30,6 +30,8 @@ from deepgum.experiments.runs.tables import Posteriors, Predictions
 from deepgum.report.paper.reproduction import render
 from deepgum.training import SGDOptions
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 TARGETS = ("y0", "y1", "y2")
 PARTS = ["train"] * 70 + ["val"] * 20 + ["test"] * 20
 # The first row of each part has no label at all; no row for validation has a y2.
@@ -129,6 +131,7 @@ def test_a_table_with_empty_cells_is_fitted_and_scored_by_what_is_there(tmp_path
     assert next(line.split()[-1] for line in validated.output.splitlines() if "MAE, y2" in line) == "-"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_labels_that_are_nowhere_are_no_score(tmp_path: Path) -> None:
     values = labels()
     values[90:] = np.nan
@@ -154,6 +157,7 @@ def test_a_coordinate_without_any_training_label_is_refused_before_any_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_ages_that_are_missing_are_neither_classes_nor_outliers(tmp_path: Path) -> None:
     ages = np.round(40 + 10 * labels())
     table, out = write_table(tmp_path / "t.csv", ages), tmp_path / "run"

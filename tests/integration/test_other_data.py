@@ -46,8 +46,8 @@ def small(num_classes):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Leave out the intervals of shares, use a cache of this test only, and work in the folder of the test."""
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_pictures: None) -> None:
+    """Leave out pictures and intervals of shares, use a cache of this test only, and work in the folder of the test."""
     fit = LabelMixture.fit
     monkeypatch.setattr(LabelMixture, "fit", lambda *given, **options: fit(*given, **options | {"intervals": False}))
     monkeypatch.setenv("DEEPGUM_CACHE", str(tmp_path / "cache"))

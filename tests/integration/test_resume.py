@@ -49,7 +49,10 @@ from deepgum.training import (
 from deepgum.training.history import EpochRecord
 from deepgum.training.state.checkpoint import Checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning"),
+    pytest.mark.usefixtures("gaussian_file"),
+]
 
 Fit = Callable[..., TrainingResult]
 
@@ -501,10 +504,9 @@ def deepgum(*arguments: Any) -> Any:
 
 
 @pytest.fixture
-def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> tuple[Path, Path]:
     """Return the configuration and the folder of a run that was stopped by Ctrl-C in its third epoch."""
     config, out = configured(tmp_path, "alternate"), tmp_path / "run"
-    monkeypatch.setattr("deepgum.report.runs.run.draw_run", lambda _: [])
     with monkeypatch.context() as patched:
         stop = stop_at(3, KeyboardInterrupt)
         patched.setattr("deepgum.report.terminal.progress.Reporter.trained", lambda _, event: stop(event))

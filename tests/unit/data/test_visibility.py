@@ -16,6 +16,8 @@ from deepgum.data.sets.table_samples import load_table
 from deepgum.data.visibility import check_pairs, visibility_columns
 from deepgum.errors import DataNotice, InvalidDataError, InvalidParameterError
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 SIDE = 40
 POINTS = np.array([[5.0, 6.0, 30.0, 31.0], [0.0, 0.0, 28.0, 30.0], [7.0, 8.0, 0.0, 0.0]])
 SEEN = np.array([[2, 1], [0, 2], [1, 0]])

@@ -14,6 +14,8 @@ from deepgum import DeepGUMRegressor
 from deepgum.errors import InvalidDataError
 from deepgum.estimator import readable
 
+pytestmark = pytest.mark.usefixtures("gaussian_file")
+
 N = 40
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(

@@ -96,16 +96,14 @@ def inputs_of(columns: Sequence[FeatureColumn]) -> TableInputs:
 
 def default_regressor(inputs: TableInputs, targets: int, random_state: int) -> Any:
     """Return the default regressor for these inputs and this number of targets; one model per target."""
-    one: Any
-    if inputs.native or inputs.many:
-        one = TableRegressor(native=inputs.native, many=inputs.many, random_state=random_state)
-    else:
-        one = HistGradientBoostingRegressor(random_state=random_state)
+    one = TableRegressor(native=inputs.native, many=inputs.many, random_state=random_state)
     return one if targets == 1 else MultiOutputRegressor(one)
 
 
 class TableRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Gradient boosting on the matrix of `TableInputs`; gaps and categories need no other treatment.
+
+    A column may have only gaps, in the whole table or in the rows of a training. Then it says nothing.
 
     Parameters
     ----------
@@ -137,6 +135,7 @@ class TableRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sc
         label of this row: it comes from the rows of the other folds.
         """
         X, y = np.array(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        X[:, np.isnan(X).all(axis=0)] = 0.0  # the trees refuse a column of numbers without any number
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         self.means_ = {place: CategoryMeans.of(X[:, place], y, weights) for place in self.many}
         fold = np.random.default_rng(self.random_state).permutation(len(X)) % FOLDS

@@ -20,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deepgum.audit import audit_labels
 from deepgum.audit.out_of_fold.features import Features, standardised
+from deepgum.audit.out_of_fold.table_regressor import TableRegressor
 from deepgum.data.feature_columns import columns_of, feature_column
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.posteriors.label_mixture import LabelMixture
@@ -96,6 +97,14 @@ def test_gaps_go_to_the_regressor():
         (np.ma.masked_invalid(numbers.to_numpy()), None),
     ):
         assert audit(X, regressor).labels.flags[WRONG, 0].mean() > 0.8
+
+
+def test_a_column_of_gaps_alone_says_nothing():
+    assert audit(pd.DataFrame(DUMMIES).assign(empty=np.nan)).labels.flags[WRONG, 0].all()
+    once = np.where(np.arange(N) == 0, 1.0, np.nan)[:, None]  # no number in the rows of a training
+    with_gaps = TableRegressor(random_state=0).fit(np.hstack([DUMMIES, once])[1:], Y[1:])
+    without = TableRegressor(random_state=0).fit(DUMMIES[1:], Y[1:])
+    assert (with_gaps.predict(np.hstack([DUMMIES, once])) == without.predict(DUMMIES)).all()
 
 
 class Broken(RegressorMixin, BaseEstimator):
