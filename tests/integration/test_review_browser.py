@@ -75,6 +75,31 @@ def until(page: Any, function: str, argument: object = None) -> None:
         page.wait_for_timeout(30)
 
 
+def audit_of_values(path: Path, audited: AuditFolder, labels: ScoredLabels) -> AuditFolder:
+    """An audit of a table: labels that are values, without pictures."""
+    folder = AuditFolder(path)
+    folder.write(replace(audited.summary(), data=DataSource("table")), labels, None)
+    return folder
+
+
+def prices(path: Path, audited: AuditFolder, wrong: int = 5) -> AuditFolder:
+    """An audit of prices. The first of the `wrong` labels, and three in five of all of them, have lost their point."""
+    price, point = 173_000 + 1000.0 * np.arange(120)[:, None], np.arange(120) % 5 < 3
+    flagged = np.arange(120) < wrong
+    shifted = (point & flagged)[:, None]
+    right = np.where(flagged, 0.001 + 0.002 * np.arange(120), 0.9)[:, None]
+    labels = ScoredLabels(
+        ids=tuple(f"house {i}" for i in range(120)), target_names=("price",), group_names=("price",), partition=((0,),),
+        given=np.where(shifted, 10 * price, price), predicted=price + 3939, responsibilities=right,
+        mahalanobis=np.where(flagged, 9.0, 1.0)[:, None],
+        suggested=np.where(flagged[:, None], np.where(shifted, price, price + 3939), np.nan),
+        uncertainty=np.where(flagged[:, None], np.where(shifted, 0.5, 9000.0), np.nan),
+        kinds={(row, 0): "unit" if point[row] else "off" for row in range(wrong)},
+        why={(row, 0): "Divided by 10 it fits: 173000." if point[row] else "3939 away." for row in range(wrong)},
+    )  # fmt: skip
+    return audit_of_values(path / "prices", audited, labels)
+
+
 def decided(page: Any, count: int) -> None:
     """Wait until so many are decided, and stored."""
     until(page, "(count) => document.title.startsWith(`${count}/`)", count)
@@ -137,10 +162,10 @@ def test_a_review_by_keyboard_continues_after_a_reload(
     decided(page, len(order))
     said(page, "All labels are decided; 1 skipped")
     press("?")
-    assert "fix by hand" in page.locator("dialog.help").inner_text()
+    assert "correct by hand" in page.locator("dialog.help").inner_text()
     press("Escape")
     words = server.stop()
-    assert "6 kept, 2 fixed, 1 dropped, 1 skipped; 0 undecided" in words
+    assert "Kept 6, suggestion taken 1, corrected by hand 1, dropped 1, skipped 1; undecided 0" in words
     assert f"deepgum review {audited.path} --export patch=FILE" in words
 
 
@@ -182,7 +207,7 @@ def test_many_labels_are_decided_at_once_after_a_second_look(
     assert {(each.sample, each.group) for each in now} == set(order[:6])
     assert {each.reason for each in now if each.action == "fix"} == {"run 7, shifted"}
     assert len(audited.decisions_file.read_text(encoding="utf-8").splitlines()) == 3
-    said(page, "5 labels fixed, as one decision.")
+    said(page, "5 suggestions taken, as one decision.")
     # One undo, by key, by the link of a card, and by the button of the message; one redo.
     press("u")
     decided(page, 1)
@@ -500,7 +525,7 @@ def test_an_outdated_decision_is_refused_and_shown(
     first.keyboard.press("k")
     decided(first, 1)
     second.keyboard.press("d")
-    said(second, "Your decision was not stored (a of " + order[0][0] + ": dropped). Meanwhile ada has kept it.")
+    said(second, "Your decision was not stored (a of " + order[0][0] + ": dropped). Meanwhile ada has decided: kept.")
     assert held(audited) == {order[0]: ("keep", None)}
     second.unroute("**/decisions?since=*")
     second.get_by_role("button", name="Show").click()
@@ -669,10 +694,8 @@ def test_values_without_pictures_are_typed(
         given=age + 30 * wrong, predicted=age, responsibilities=np.where(wrong, 0.01, 0.99), mahalanobis=10.0 * wrong,
         suggested=np.where(wrong, age, np.nan), uncertainty=np.where(wrong, 2.0, np.nan),
     )  # fmt: skip
-    summary = replace(audited.summary(), data=DataSource("table", unit="years"))
+    page = pages(start_review(audit_of_values(tmp_path / "ages", audited, labels).path).url)
     folder = AuditFolder(tmp_path / "ages")
-    folder.write(summary, labels, None)
-    page = pages(start_review(folder.path).url)
     page.keyboard.press("e")
     page.keyboard.type("41.5")  # the field has the focus, and its text is selected
     page.keyboard.press("ArrowUp")
@@ -682,7 +705,96 @@ def test_values_without_pictures_are_typed(
     page.keyboard.press("a")
     decided(page, 2)
     page.keyboard.press("Escape")
-    assert re.search(r"42\.5\s+corrected", page.locator(".card").first.inner_text())
+    assert re.search(r"42\.5\s+new", page.locator(".card").first.inner_text())
+
+
+def test_a_card_of_a_table_shows_what_is_taken_and_says_that_it_was_taken(
+    tmp_path: Path, audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    folder = prices(tmp_path, audited)
+    page = pages(start_review(folder.path).url)
+    first, second = page.locator(".card").nth(0), page.locator(".card").nth(1)
+    shown = first.locator(".values").inner_text()
+    assert re.search(r"1,730,000\s+given", shown)
+    assert re.search(r"176,939\s+predicted", shown)
+    assert re.search(r"173,000\s+suggested", shown)
+    assert first.locator(".reason").inner_text() == "Divided by 10: wrong unit, sign or scale"
+    page.keyboard.press("a")
+    decided(page, 1)
+    assert held(folder)[places(folder)[0]] == ("fix", (173000.0,))
+    assert "suggestion taken" in first.inner_text()
+    assert "173,000 new" in first.locator(".values").inner_text().replace("\n", " ")
+    pressed = first.locator("[aria-pressed=true]")
+    assert pressed.all_inner_texts() == ["Take"]
+    page.keyboard.press("e")
+    page.keyboard.type("180000")
+    page.keyboard.press("Enter")
+    decided(page, 2)
+    page.keyboard.press("Escape")
+    assert "corrected by hand" in second.inner_text()
+    assert second.locator("[aria-pressed=true]").all_inner_texts() == ["Fix"]
+    said(page, "suggestion taken 1, corrected by hand 1")
+    page.evaluate("location.hash = '#view?decision=take'")
+    until(page, "() => document.querySelectorAll('.card').length === 1")
+    assert "suggestion taken" in first.inner_text()
+
+
+def test_the_dialog_of_many_labels_counts_reasons_and_shows_the_least_certain_first(
+    tmp_path: Path, audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    folder = prices(tmp_path, audited, wrong=100)
+    page = pages(start_review(folder.path).url)
+    dialog = page.locator("dialog.many")
+    page.keyboard.press("m")
+    page.keyboard.press("Enter")
+    assert dialog.locator(".by-reason li").all_inner_texts() == ["60 Divided by 10", "40 far from the prediction"]
+    assert "The 24 least certain labels come first." in dialog.inner_text()
+    order = [sample for sample, _ in places(folder)]  # worst first
+    shown = dialog.locator(".preview li p:last-child")
+    assert shown.all_inner_texts() == order[::-1][:24]
+    dialog.get_by_role("button", name="Show 24 more").click()
+    assert shown.count() == 48
+    dialog.get_by_role("button", name="Show all 100").click()
+    assert shown.all_inner_texts() == order[::-1]
+    assert not dialog.get_by_role("button", name="Show").first.is_visible()
+    dialog.get_by_role("button", name="Back").click()
+    dialog.get_by_role("radio", name="Keep").check()
+    dialog.get_by_role("button", name="Look at them").click()
+    assert shown.all_inner_texts() == order[:24]  # to keep a label is the least certain where it is probably wrong
+    assert held(folder) == {}
+
+
+def test_a_note_without_a_decision_is_kept_as_a_draft(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    order, press = places(audited), page.keyboard.press
+    first = page.locator(".card").first
+    press("r")
+    page.keyboard.type("whose ear is this?")
+    press("Enter")
+    said(page, "The note is stored with the decision. The draft is kept in this browser until then.")
+    press("Escape")
+    assert "draft of a note" in first.inner_text()
+    page.reload()
+    page.wait_for_selector(".card")
+    assert first.locator(".note").inner_text() == "whose ear is this?"
+    assert held(audited) == {}
+    press("r")
+    assert page.input_value("#note") == "whose ear is this?"
+    press("Enter")
+    press("k")
+    decided(page, 1)
+    assert [each.reason for each in read_decisions(audited)] == ["whose ear is this?"]
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('deepgum-note:'))") == []
+    # A note that is emptied is no draft; a card of a sample keeps the drafts of its labels.
+    press("r")
+    page.keyboard.type("x")
+    press("Backspace")
+    press("Enter")
+    press("Escape")
+    assert "draft" not in page.locator(".card").nth(1).inner_text()
+    assert order[0] in held(audited)
 
 
 def test_values_that_are_not_edited_keep_every_digit(

@@ -131,7 +131,7 @@ def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, st
     with urllib.request.urlopen(first.url) as page:
         assert page.status == 200
     words = first.stop()
-    assert "Nothing decided; 10 undecided." in words
+    assert "Nothing decided; undecided 10." in words
     assert first.command.exit_code == 0
     second = start_review(audited.path)
     assert urlsplit(second.url).port == urlsplit(first.url).port

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import list_audit, session, verify_files
+from deepgum.cli.common import list_audit, session, share_threads, verify_files
 from deepgum.cli.options import (
     APPLY_ORIENTATION,
     CATEGORY,
@@ -250,6 +250,7 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
         if "part_column" in given:
             columns["part"] = given.pop("part_column")
         config = config_of(data, {_KEYS[name]: value for name, value in given.items()}, columns)
+        share_threads(threads, images=config.run.data.has_images)
         verify_files(verify, config.run.data.cache_dir)
         check_config(data, AuditFolder(out).config_file)
         folder = run_audit(config, out, reporter)

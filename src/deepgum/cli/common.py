@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
-__all__ = ["RESUMES", "Commands", "console", "list_audit", "list_files", "session", "verify_files"]
+__all__ = ["RESUMES", "Commands", "console", "list_audit", "list_files", "session", "share_threads", "verify_files"]
 
 _INTERRUPTED, _TERMINATED = 130, 143
 """Exit statuses after SIGINT (Ctrl-C) and SIGTERM."""
@@ -107,7 +107,7 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Terminal, 
     Parameters
     ----------
     threads : int, optional
-        Number of CPU threads that torch uses.
+        Number of CPU threads that torch uses in the job.
     stop_message : str
         Sentence that is printed after Ctrl-C. It says which results are kept. Ctrl-C ends the command with exit status
         130.
@@ -116,6 +116,7 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Terminal, 
 
     from deepgum.report.terminal.progress import Reporter
 
+    before = torch.get_num_threads()
     if threads is not None:
         torch.set_num_threads(threads)
     terminal = console()
@@ -127,6 +128,19 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Terminal, 
         except KeyboardInterrupt:
             _complain(f"Stopped. {stop_message}", "yellow")
             sys.exit(_INTERRUPTED)
+        finally:
+            torch.set_num_threads(before)
+
+
+def share_threads(threads: int | None, *, images: bool) -> None:
+    """Let a training on features use one thread, unless the user gave `threads`. A training on images keeps all cores.
+
+    The steps of a small network on features are too short for several threads, which then wait for each other.
+    """
+    import torch
+
+    if threads is None and not images:
+        torch.set_num_threads(1)
 
 
 def verify_files(verify: bool, cache_dir: Path | None) -> None:

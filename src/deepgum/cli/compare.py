@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import RESUMES, list_files, session, verify_files
+from deepgum.cli.common import RESUMES, list_files, session, share_threads, verify_files
 from deepgum.cli.options import CACHE_DIR, SKIP_MISSING, SKIP_UNREADABLE, THREADS, VERIFY, option
 from deepgum.cli.values import FOLDER, NAMES, NUMBERS, PATH, WHOLE
 from deepgum.errors import ComparisonError
@@ -152,6 +152,7 @@ def compare(
     """
     failure = None
     with session(threads, RESUMES) as (terminal, reporter):
+        from deepgum.data.sets.registry import get_dataset
         from deepgum.experiments.paper.compare import compare as run_comparison
         from deepgum.experiments.paper.options import CompareOptions
         from deepgum.experiments.runs.config import ModelConfig
@@ -172,6 +173,7 @@ def compare(
         model_names = ("weights", "frozen", "fc_width")
         model = ModelConfig(settings.pop("model"), **{name: settings.pop(name) for name in model_names})
         options = CompareOptions(model=model, noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
+        share_threads(threads, images=get_dataset(options.dataset).has_images({}))
         verify_files(verify, options.cache_dir)
         try:
             records = run_comparison(options, out, reporter)

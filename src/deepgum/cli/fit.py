@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import list_files, session, verify_files
+from deepgum.cli.common import list_files, session, share_threads, verify_files
 from deepgum.cli.options import APPLY_ORIENTATION, THREADS, VERIFY, option
 from deepgum.cli.values import FOLDER, PATH
 from deepgum.plugins import code_named
@@ -64,6 +64,7 @@ def fit(
             changes = (*changes, "data.options.apply_orientation=true")
         configured = read_config(config, changes)
         check_config(config, RunFolder(out).config)
+        share_threads(threads, images=configured.data.has_images)
         verify_files(verify, configured.data.cache_dir)
         reporter.started(1, 0)
         folder = run(configured, out, reporter)
@@ -73,9 +74,9 @@ def fit(
     if metrics.verdict:
         terminal.say(metrics.verdict)
     list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
-    dataset, inputs = configured.data.dataset, "IMAGES"
-    if not dataset.has_images(configured.data.options):
-        inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
+    inputs = "IMAGES"
+    if not configured.data.has_images:
+        inputs = "TABLE" if configured.data.dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
     words = f"Use the network: deepgum predict {out} {inputs} --out predictions.csv{trust}"
     terminal.say(words)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import list_files, session
+from deepgum.cli.common import list_files, session, share_threads
 from deepgum.cli.options import THREADS, TRUST, option
 from deepgum.cli.values import FOLDER, PATH
 
@@ -43,6 +43,7 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trus
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.audit.corrections.patch_file import read_patch
         from deepgum.audit.folder import AuditFolder
+        from deepgum.experiments.audits.config import read_recorded
         from deepgum.experiments.audits.gain import gain_of
         from deepgum.experiments.own_files import own_files_near
         from deepgum.report.terminal.gain import gain_table
@@ -52,6 +53,9 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trus
         path = out or folder.gain_file
         kept = [patch, *folder.own_files, *own_files_near(path)]
         check_file(path, suffixes=(".json",), inputs=kept, product=folder.gain_file)
+        if folder.config_file.is_file():
+            data = read_recorded(folder.config_file, trust=folder.trust).run.data
+            share_threads(threads, images=data.has_images)
         gained = gain_of(folder, read_patch(patch, trust=trust), method=method, seeds=seeds, observer=reporter)
         gained.write(path)
     terminal.print(gain_table(gained))

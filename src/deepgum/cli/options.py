@@ -62,7 +62,13 @@ class StatedOption(click.Option):
 option = partial(click.option, cls=StatedOption)
 """The decorator of all options; see `StatedOption`."""
 
-THREADS = option("--threads", type=click.IntRange(min=1), metavar="N", unset="all cores", help="Threads of the CPU.")
+THREADS = option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    unset="all cores; 1 to train on features",
+    help="Threads of the CPU.",
+)
 TRUST = option("--trust", is_flag=True, help="Run code outside deepgum that the input names.")
 VERIFY = option(
     "--verify", is_flag=True, help="Read all image files again, even if their sizes and times have not changed."

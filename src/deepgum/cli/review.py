@@ -113,6 +113,7 @@ def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
 
 
 def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool) -> None:
+    from deepgum.audit.corrections.outcomes import OUTCOMES
     from deepgum.audit.folder import AuditFolder
     from deepgum.review.address import Address
     from deepgum.review.server import check_packages, serve
@@ -138,9 +139,8 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
             serve(opened, port, ready)
         counts = opened.counts()
     left = counts.pop(None)
-    named = {"keep": "kept", "fix": "fixed", "drop": "dropped", "skip": "skipped"}
-    done = [f"{count} {named[action]}" for action, count in counts.items() if action and count]
-    terminal.say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
+    done = [f"{OUTCOMES[name]} {count:,}" for name, count in counts.items() if name and count]
+    terminal.say(f"\nStopped. {', '.join(done).capitalize() or 'Nothing decided'}; undecided {left:,}.")
     quoted = shlex.quote(str(run))
     if left:
         terminal.say(f"Continue:  deepgum review {quoted}")

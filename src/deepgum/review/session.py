@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,10 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Self
 
-from deepgum.audit.corrections.decisions import ACTIONS, Action, Decision
+from deepgum.audit.corrections.decisions import Action, Decision
+from deepgum.audit.corrections.outcomes import OUTCOMES, Outcome, outcome, suggestion
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.labels import Place
 from deepgum.errors import InvalidParameterError
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer
@@ -21,7 +21,7 @@ from deepgum.report.page.words import data_folders, without_folders
 from deepgum.review.messages import MOST
 from deepgum.review.store import DecisionStore, check_text, login
 
-__all__ = ["Review", "suggestion"]
+__all__ = ["Review"]
 
 _SCALE_OF_LANDMARKS = 1.2
 """Side of the visible square, in sides of the square that the network saw: landmarks can be placed outside of it."""
@@ -148,42 +148,20 @@ class Review:
             decisions.append(Decision(sample, name, action, new, reason, self.who))
         return decisions
 
-    def counts(self) -> dict[Action | None, int]:
-        """Return the numbers of flagged labels: action of the current decision -> number. The key None counts labels
+    def counts(self) -> dict[Outcome | None, int]:
+        """Return the numbers of flagged labels: outcome of the current decision -> number. The key None counts labels
         without a decision.
         """
         with self.store.reading() as ledger:
-            held = [ledger.current(self.labels.ids[row], self.labels.group_names[group]) for row, group in self.places]
-        found = Counter(None if entry is None else entry.decision.action for entry in held)
-        return {action: found[action] for action in (*ACTIONS, None)}
+            held = [
+                (place, ledger.current(self.labels.ids[place[0]], self.labels.group_names[place[1]]))
+                for place in self.places
+            ]
+        found = Counter(None if each is None else outcome(self.labels, place, each.decision) for place, each in held)
+        return {name: found[name] for name in (*OUTCOMES, None)}
 
     @cached_property
     def _numbers(self) -> tuple[dict[str, int], dict[str, int]]:
         names = self.labels.ids, self.labels.group_names
         rows, groups = ({name: place for place, name in enumerate(each)} for each in names)
         return rows, groups
-
-
-def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
-    """Return the rounded suggested values for a label. Return None if a coordinate has no suggestion.
-
-    Rounding changes a value by at most a twentieth of the standard deviation of this value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = np.ones((1, 2))
-    >>> labels = ScoredLabels(("a",), ("x", "y"), ("nose",), ((0, 1),), one, one, one[:, :1], one[:, :1],
-    ...     suggested=np.array([[31.4159, 2718.28]]), uncertainty=np.array([[0.7, 30.0]]))
-    >>> suggestion(labels, (0, 0))
-    (31.42, 2718.0)
-    """
-    row, group = place
-    columns = list(labels.partition[group])
-    values, deviations = labels.suggested[row, columns].tolist(), labels.uncertainty[row, columns].tolist()
-    if not all(map(math.isfinite, values)):
-        return None
-    return tuple(
-        round(value, 1 - math.floor(math.log10(deviation))) if math.isfinite(deviation) and deviation > 0 else value
-        for value, deviation in zip(values, deviations, strict=True)
-    )

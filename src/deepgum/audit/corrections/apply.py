@@ -35,6 +35,9 @@ class Applied:
         The new folder or file.
     fixed, dropped, kept : int
         Number of decisions "fix", "drop" and "keep". A decision is about one group of labels in one sample.
+    taken, by_hand : int
+        Number of decisions "fix" that are suggestions of the audit, and that are corrections by hand, as far as the
+        patch says it; see `Change.how`.
     untouched : int
         Number of groups of labels without a decision, over all samples. These labels are unchanged.
     left_out : tuple of str
@@ -50,6 +53,8 @@ class Applied:
     untouched: int
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    taken: int = 0
+    by_hand: int = 0
 
 
 def check_patch(patch: Patch, annotations: Annotations) -> None:
@@ -144,14 +149,17 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     writing = folder_atomically(out) if annotations.is_folder else write_atomically(out, replace=False)
     with writing as temporary:
         notes = annotations.write(changes, temporary)
+    fixes = [change for change in patch.changes if change.decision == "fix"]
     return Applied(
         out=out,
-        fixed=patch.count("fix"),
+        fixed=len(fixes),
         dropped=patch.count("drop"),
         kept=patch.count("keep"),
         untouched=_untouched(patch, annotations),
         left_out=left_out,
         notes=notes,
+        taken=sum(change.how == "take" for change in fixes),
+        by_hand=sum(change.how == "fix" for change in fixes),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from deepgum.audit.corrections.outcomes import OUTCOMES, Outcome
 from deepgum.checks import LARGEST, check_choice, is_storable
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
@@ -71,6 +72,18 @@ class Change:
                 raise InvalidParameterError("new", expected, self.new)
         elif self.new is not None:
             raise InvalidParameterError("new", f"null for the decision {self.decision!r}", self.new)
+
+    @property
+    def how(self) -> Outcome | None:
+        """Where a new value comes from, "take" (the suggestion) or "fix" (by hand), if the reason begins with it.
+
+        Examples
+        --------
+        >>> Change("b.jpg", "age", (310.0,), (31.0,), "fix", "Suggestion taken. Divided by 10 it fits.").how
+        'take'
+        """
+        said: tuple[Outcome, Outcome] = ("take", "fix")
+        return next((each for each in said if self.reason.lower().startswith(OUTCOMES[each])), None)
 
 
 @dataclass(frozen=True)

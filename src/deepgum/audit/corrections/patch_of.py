@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deepgum.audit.corrections.decisions import Decision, decisions_by_place
+from deepgum.audit.corrections.outcomes import OUTCOMES, outcome
 from deepgum.audit.corrections.patch import Change, Labels, Patch
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Values
+from deepgum.audit.labels import Place, ScoredLabels, Values
 from deepgum.data.sets.registry import DATASETS
 
 __all__ = ["patch_of"]
@@ -21,7 +22,8 @@ DIGITS = 7
 def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
     """Return the patch of an audit's data set, with one change for each label that has a decision.
 
-    A decision without a reason gets the sentence of the audit about the label, if there is one.
+    A decision without a note gets the sentence of the audit about the label, if there is one. The reason of a new value
+    begins with "Suggestion taken." or "Corrected by hand."; see `Change.how`.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
                     old=_plain(labels.given[row, list(labels.partition[group])]),
                     new=decision.new,
                     decision=decision.action,
-                    reason=decision.reason or labels.why.get((row, group), ""),
+                    reason=_reason(labels, (row, group), decision),
                     who=decision.who,
                     at=decision.at,
                 )
@@ -56,6 +58,13 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
         source=Path(data.path).name,
         changes=tuple(changes),
     )
+
+
+def _reason(labels: ScoredLabels, place: Place, decision: Decision) -> str:
+    note = decision.reason or labels.why.get(place, "")
+    if decision.action != "fix":
+        return note
+    return f"{OUTCOMES[outcome(labels, place, decision)].capitalize()}. {note}".strip()
 
 
 def _plain(values: Values) -> Labels:

@@ -102,6 +102,11 @@ class DataConfig:
         """The data set object that `name` names."""
         return get_dataset(self.name, "name")
 
+    @property
+    def has_images(self) -> bool:
+        """Whether the inputs are images, and not features."""
+        return self.dataset.has_images(self.options)
+
 
 @dataclass(frozen=True)
 class ModelConfig:

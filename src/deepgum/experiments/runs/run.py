@@ -96,7 +96,7 @@ def run(
     before = recorded_config(folder, config) or config
     read, dataset = partial(data.content, config, observer), config.data.dataset
     # The key of a run contains the bytes of a table.
-    keyed = dataset.is_file and not dataset.has_images(config.data.options)
+    keyed = dataset.is_file and not config.data.has_images
     check_finished(out, "run", folder.content, before.data, config.data, read, keyed=keyed)
     # A process may be killed after it wrote the scores: here, or while it draws pictures into the folder.
     folder.checkpoint.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ def gain_table(gain: Gain) -> RenderableType:
     >>> whole = Difference("", 0.051, 0.042, 0.009, 0.004, 0.013, 0.0004, 500)
     >>> gain = Gain("l2", (0, 1, 2), 400, 500, 20, 1, "of the normaliser", (whole,), None, True)
     >>> Console(width=90).print(gain_table(gain))
-    l2, 3 trainings before and after: 400 samples to train on, 20 labels fixed, 1 dropped
+    l2, 3 trainings before and after: 400 samples to train on, 20 labels replaced, 1 dropped
     <BLANKLINE>
      error of the normaliser   before   after                 lower by            p
      ──────────────────────────────────────────────────────────────────────────────
@@ -44,7 +44,7 @@ def gain_table(gain: Gain) -> RenderableType:
     trainings = len(gain.seeds)
     head = (
         f"{gain.method}, {trainings} training{'s' if trainings > 1 else ''} before and after: "
-        f"{gain.train:,} samples to train on, {gain.fixed} labels fixed, {gain.dropped} dropped"
+        f"{gain.train:,} samples to train on, {gain.fixed} labels replaced, {gain.dropped} dropped"
     )
     source = "of the official test part" if gain.official else "held out from samples without changes"
     tested = f"{gain.test:,} test samples {source}; errors are means over the trainings."

@@ -6,12 +6,13 @@
 
   const ACTIONS = {
     keep: { words: "Keep", done: "kept", key: "k", title: "keep: the label is right" },
-    take: { words: "Take", done: "fixed", key: "a", title: "take the suggestion" },
-    fix: { words: "Fix", done: "fixed", key: "e", title: "fix by hand" },
+    take: { words: "Take", done: "suggestion taken", key: "a", title: "take the suggestion" },
+    fix: { words: "Fix", done: "corrected by hand", key: "e", title: "correct by hand" },
     drop: { words: "Drop", done: "dropped", key: "d", title: "drop: do not use this label" },
     skip: { words: "Skip", done: "skipped", key: "s", title: "skip: leave it open" },
   };
-  const HELD = ["keep", "fix", "drop", "skip"];
+  const OUTCOMES = Object.keys(ACTIONS);
+  const SAME = 1e-9; // relative difference of values that are the suggestion
   const EDITING = [
     ["Arrows", "move the landmark by 1 pixel, with Shift by 10"],
     [", .", "previous landmark, next landmark"],
@@ -20,36 +21,44 @@
     ["Esc", "cancel"],
   ];
 
+  /* What became of a label with the decision `entry`: its action, or "take" if its values are the suggested ones. */
+  function outcomeOf(entry, suggested) {
+    if (entry.action !== "fix") return entry.action;
+    const same = (value, place) => Math.abs(value - suggested[place]) <= SAME * Math.abs(suggested[place]);
+    return entry.suggested || (suggested && entry.new.every(same)) ? "take" : "fix";
+  }
+
   /* A button for each action, pressed if that is the decision about all labels of the card. */
   function choices(held, large, act) {
-    const all = held.every((entry) => entry && entry.action === held[0].action);
+    const all = held.every((entry) => entry && entry.outcome === held[0].outcome);
     const buttons = Object.entries(ACTIONS).map(([name, { words, key, title }]) =>
       button(large ? make("span", {}, words, make("kbd", {}, key)) : words, () => act(name), {
         class: `choice ${name}`, title: `${title} (${key})`, "aria-keyshortcuts": key, tabindex: large ? "0" : "-1",
-        "aria-pressed": name === "take" ? null : String(all && held[0].action === name),
+        "aria-pressed": String(all && held[0].outcome === name),
       }),
     );
     return make("div", { class: "choices", role: "group", "aria-label": "Decision" }, ...buttons);
   }
 
-  /* The current decision in words. `waits(entry)` tells whether the decision still waits for the server. */
-  function outcome(held, large, { who, waits, undo }) {
+  /* The current decision in words, and drafts of notes. `waits(entry)` tells whether the decision still waits for the server. */
+  function outcome(held, large, { drafts, who, waits, undo }) {
     const decided = held.filter(Boolean);
     const [entry] = decided;
-    if (!entry) return make("p", { class: "held" }, "undecided");
+    const draft = !large && drafts.length ? make("q", { class: "note draft", title: "a draft, stored with the decision" }, drafts.join("; ")) : null;
+    if (!entry) return make("p", { class: "held" }, draft ? "undecided; draft of a note" : "undecided", draft);
     const when = entry.at ? new Date(entry.at).toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : "now";
     const by = large || entry.who !== who ? ` by ${entry.who}` : "";
     const how = waits(entry) ? ", not stored yet" : large ? `${by}, ${when}` : by;
-    const values = entry.new && large ? ` to ${entry.new.map(number).join(", ")}` : "";
+    const values = entry.new && large ? `: ${entry.new.map(number).join(", ")}` : "";
     const several = held.length > 1;
     const together = entry.many > 1 ? `Undo all ${entry.many.toLocaleString("en")}` : "Undo";
     const reasons = [...new Set(decided.map((each) => each.reason).filter(Boolean))];
     const note = !large && reasons.length ? make("q", { class: "note" }, reasons.join("; ")) : null;
     return make(
-      "p", { class: `held is-${entry.action}`, title: `${ACTIONS[entry.action].done} by ${entry.who}, ${when}` },
-      make("b", {}, several ? `${decided.length} of ${held.length} decided` : ACTIONS[entry.action].done + values),
+      "p", { class: `held is-${entry.outcome}`, title: `${ACTIONS[entry.outcome].done} by ${entry.who}, ${when}` },
+      make("b", {}, several ? `${decided.length} of ${held.length} decided` : ACTIONS[entry.outcome].done + values),
       several ? " " : `${how} `,
-      button(together, () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }), note,
+      button(together, () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }), note, draft && " draft of a note", draft,
     );
   }
 
@@ -78,5 +87,5 @@
     return [make("h2", {}, "While fixing"), make("dl", {}, ...entries)];
   }
 
-  Object.assign(DeepGUM, { ACTIONS, HELD, buttons: { choices, outcome, form, editingKeys } });
+  Object.assign(DeepGUM, { ACTIONS, OUTCOMES, outcomeOf, buttons: { choices, outcome, form, editingKeys } });
 })();

@@ -5,7 +5,7 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { ACTIONS, HELD, button, make } = DeepGUM;
+  const { ACTIONS, OUTCOMES, button, make } = DeepGUM;
   const KINDS = {
     patch: { words: "Patch, for deepgum apply" },
     csv: { words: "Table (CSV), for a spreadsheet" },
@@ -30,14 +30,14 @@
       });
     }
 
-    /* counts: {action: number of flags}; all: number of flags; open: whether only undecided flags are shown. */
+    /* counts: {outcome: number of flags}; all: number of flags; open: whether only undecided flags are shown. */
     show({ counts, all, undo, redo, open }) {
-      const decided = HELD.reduce((sum, name) => sum + counts[name], 0);
-      const said = HELD.filter((name) => counts[name]).map((name) => `${counts[name].toLocaleString("en")} ${ACTIONS[name].done}`);
+      const decided = OUTCOMES.reduce((sum, name) => sum + counts[name], 0);
+      const said = OUTCOMES.filter((name) => counts[name]).map((name) => `${ACTIONS[name].done} ${counts[name].toLocaleString("en")}`);
       const [some, whole] = [decided, all].map((count) => count.toLocaleString("en"));
       element("progress").textContent = [`${some} of ${whole} decided`, said.join(", ")].filter(Boolean).join(" \u00b7 ");
-      const parts = HELD.map((name) => make("span", { class: `is-${name}` }));
-      parts.forEach((part, i) => (part.style.width = `${(100 * counts[HELD[i]]) / Math.max(1, all)}%`));
+      const parts = OUTCOMES.map((name) => make("span", { class: `is-${name}` }));
+      parts.forEach((part, i) => (part.style.width = `${(100 * counts[OUTCOMES[i]]) / Math.max(1, all)}%`));
       element("track").replaceChildren(...parts);
       element("undo").disabled = !undo;
       element("redo").disabled = !redo;

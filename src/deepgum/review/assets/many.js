@@ -3,8 +3,8 @@
  *   const many = new DeepGUM.Many(gallery, {held(flag), store(flags, action, reason) -> Promise of words, empty if stored});
  *
  * The first step chooses the labels and the decision. The labels are those that pass the filters of the gallery and are
- * undecided; if there is a filter about decisions, those that pass it. The second step shows them all, in parts, with what
- * will change. Nothing is stored before its button is pressed.
+ * undecided; if there is a filter about decisions, those that pass it. The second step counts them by reason, and shows them
+ * with what will change: the least certain ones first, the others on request. Nothing is stored before its button is pressed.
  */
 (function () {
   "use strict";
@@ -146,25 +146,50 @@
         without ? `${count(without)} labels without a suggestion stay as they are.` : "",
         this.reason.trim() ? `Note: \u201c${this.reason.trim()}\u201d.` : "",
       ];
+      const ordered = this._leastCertainFirst(flags);
       const list = make("ol", { class: "preview", tabindex: "0", "aria-label": "The labels" });
-      const rest = button("", () => more());
-      const more = () => {
+      const rest = button("", () => more(PART));
+      const all = button("", () => more(flags.length));
+      const more = (some) => {
         const start = list.children.length;
-        list.append(...flags.slice(start, start + PART).map((flag) => this._item(flag)));
+        list.append(...ordered.slice(start, start + some).map((flag) => this._item(flag)));
         const left = flags.length - list.children.length;
-        rest.hidden = !left;
-        rest.textContent = `Show ${count(Math.min(left, PART))} more of ${count(left)}`;
+        rest.hidden = left <= PART;
+        all.hidden = !left;
+        rest.textContent = `Show ${PART} more`;
+        all.textContent = `Show all ${count(flags.length)}`;
+        return left;
       };
-      more();
+      const shown = more(PART) ? `The ${PART} least certain labels come first. Look at them.` : "";
       const done = button(`${verb} ${labels(flags)}`, () => this._store(flags, done), { class: "primary" });
       const back = button("Back", () => this.show(), { class: "choice" });
       const cancel = button("Cancel", () => this.close(), { class: "choice" });
       this.problem = make("p", { class: "problem", role: "alert" });
       this.element.replaceChildren(
-        make("h2", {}, `${verb} ${labels(flags)}?`), make("p", {}, about.filter(Boolean).join(" ")), list,
-        make("div", { class: "choices" }, done, back, cancel, rest), this.problem,
+        make("h2", {}, `${verb} ${labels(flags)}?`), make("p", {}, about.filter(Boolean).join(" ")),
+        this._reasons(flags), shown && make("p", {}, shown), list,
+        make("div", { class: "choices" }, done, back, cancel, rest, all), this.problem,
       );
       list.focus();
+    }
+
+    /* The labels for which the decision is the least certain come first: to keep a label is the opposite of the others. */
+    _leastCertainFirst(flags) {
+      const { posterior } = this.gallery.data.flags;
+      const sign = this.action === "keep" ? 1 : -1;
+      return [...flags].sort((one, other) => sign * (posterior[one] - posterior[other]) || one - other);
+    }
+
+    /* The numbers of labels by reason: with a suggestion that is taken, also by what it undoes. */
+    _reasons(flags) {
+      const { flags: all, reasons } = this.gallery.data;
+      const words = (flag) => {
+        const undone = this.action === "take" && all.undoes[flag];
+        return undone || (all.reason[flag] === null ? "no reason" : reasons[all.reason[flag]].words);
+      };
+      const counts = [...Map.groupBy(flags, words)].sort((one, other) => other[1].length - one[1].length);
+      const items = counts.map(([name, some]) => make("li", {}, make("b", {}, count(some.length)), ` ${name}`));
+      return make("ul", { class: "by-reason", "aria-label": "Labels by reason" }, ...items);
     }
 
     /* One label: its picture or its values, and what will become of it. */
@@ -184,7 +209,7 @@
         new Drawing(data, sample, [flag], settings).element,
         make("p", {}, make("b", {}, name), ` ${percent(data.flags.posterior[flag])}`),
         make("p", {}, `${given} \u2192 `, make("b", { class: this.action }, becomes[this.action])),
-        reason === null ? null : make("p", { class: "soft" }, data.reasons[reason].words),
+        reason === null ? null : make("p", { class: "soft" }, data.flags.undoes[flag] || data.reasons[reason].words),
         DeepGUM.features.onCard(data, sample),
         make("p", { class: "soft", title: data.samples.id[sample] }, data.samples.id[sample]),
       );

@@ -1,7 +1,7 @@
 /* The review: the gallery with decisions, which are made with the pointer or the keyboard. */
 (function () {
   "use strict";
-  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Many, Notes, Walk, ask, buttons, make, placeOf, sameCard } = window.DeepGUM;
+  const { ACTIONS, OUTCOMES, Decisions, Editor, Frame, Gallery, Many, Notes, Walk, ask, buttons, make, outcomeOf, placeOf, sameCard } = window.DeepGUM;
 
   class Review {
     constructor({ audit, who, landmarks, gallery: data }) {
@@ -20,8 +20,9 @@
         changed: () => this._edited(),
         moved: () => this.gallery.retable(),
       });
-      this.notes = new Notes({
-        held: (flag) => this._held(flag), editing: (card) => this.editor.is(card),
+      this.notes = new Notes(audit, {
+        held: (flag) => this._held(flag), place: (flag) => this.place[flag], editing: (card) => this.editor.is(card),
+        drafted: (card) => this._drafted(card),
         decide: (flag, entry) => {
           this._decideFlag(flag, entry);
           this.frame.say(`${this._name(flag)}: the note is stored`);
@@ -41,8 +42,8 @@
       const decision = {
         name: "decision",
         title: "Decision",
-        values: [{ key: "none", words: "undecided" }, ...HELD.map((key) => ({ key, words: ACTIONS[key].done }))],
-        of: (flag) => HELD.indexOf(this._held(flag)?.action) + 1,
+        values: [{ key: "none", words: "undecided" }, ...OUTCOMES.map((key) => ({ key, words: ACTIONS[key].done }))],
+        of: (flag) => OUTCOMES.indexOf(this._outcome(flag)) + 1,
       };
       const keys = Object.entries(ACTIONS).map(([name, { key, title }]) => [key, [title, (card) => this.act(name, card)]]);
       const gallery = (this.gallery = new Gallery(document.getElementById("gallery"), this._source(), {
@@ -97,7 +98,7 @@
     /* `decided` is [[flag, {action, new, suggested}]]. */
     _decide(card, decided) {
       const next = this.walk.after(card.flags);
-      this._store(this.notes.with(card, decided));
+      this._store(this.notes.with(decided));
       if (next !== null) this.walk.to(next);
       else this._finished();
     }
@@ -105,7 +106,8 @@
     _store(decided) {
       for (const [flag, entry] of decided) this._decideFlag(flag, entry);
       this.walk.refilter();
-      this.frame.say(`${this._name(decided[0][0])}: ${ACTIONS[decided[0][1].action].done}`);
+      const [[flag]] = decided;
+      this.frame.say(`${this._name(flag)}: ${ACTIONS[this._outcome(flag)].done}`);
     }
 
     _many() {
@@ -122,8 +124,9 @@
       const words = await this.decisions.decideMany({ labels, action: suggested ? "fix" : action, suggested, reason });
       if (words) return words;
       this.walk.refilter();
-      const count = `${flags.length.toLocaleString("en")} label${flags.length === 1 ? "" : "s"}`;
-      this.frame.notice(`${count} ${ACTIONS[action].done}, as one decision.`, { undo: () => this.undo() });
+      const thing = suggested ? "suggestion" : "label";
+      const count = `${flags.length.toLocaleString("en")} ${thing}${flags.length === 1 ? "" : "s"}`;
+      this.frame.notice(`${count} ${suggested ? "taken" : ACTIONS[action].done}, as one decision.`, { undo: () => this.undo() });
       return "";
     }
 
@@ -138,6 +141,13 @@
       const field = this.gallery.dialog.querySelector("#note");
       field.focus();
       field.select();
+    }
+
+    _drafted(card) {
+      const until = this.notes.kept ? "in this browser until then" : "until this page is closed: decide before";
+      const words = this.notes.of(card) && `The note is stored with the decision. The draft is kept ${until}.`;
+      if (words) this.frame.say(`${this._name(card.flags[0])}: ${words}`);
+      this.gallery.refresh(card.sample, { large: false }); // a click may be on its way to the large view
     }
 
     async undo(entry) {
@@ -179,8 +189,15 @@
       this._state();
     }
 
+    /* The decision about a label with its outcome, or null. */
     _held(flag) {
-      return this.decisions.at(this.place[flag]);
+      const held = this.decisions.at(this.place[flag]);
+      return held && { ...held, outcome: this._outcome(flag, held) };
+    }
+
+    /* The outcome of the decision about a label, or "". */
+    _outcome(flag, held = this.decisions.at(this.place[flag])) {
+      return held ? outcomeOf(held, this.data.flags.suggested[flag]) : "";
     }
 
     _waits(entry) {
@@ -192,7 +209,7 @@
     }
 
     _finished() {
-      const skipped = this.place.filter((_, flag) => this._held(flag)?.action === "skip").length;
+      const skipped = this.place.filter((_, flag) => this._outcome(flag) === "skip").length;
       const among = this.gallery.model.filtered ? " that pass the filters" : "";
       const open = skipped ? `; ${skipped.toLocaleString("en")} skipped` : "";
       this.frame.notice(`All labels${among} are decided${open}. Export the decisions with the menu above.`, { brief: true });
@@ -223,8 +240,9 @@
 
     _refused(item, words, current) {
       const flag = this.flagAt.get(item.place);
-      const decision = `${JSON.parse(item.place).reverse().join(" of ")}: ${ACTIONS[item.entry.action].done}`;
-      const why = current ? `Meanwhile ${current.who} has ${ACTIONS[current.action].done} it. Look again, then decide.` : words;
+      const done = (entry) => ACTIONS[outcomeOf(entry, this.data.flags.suggested[flag])].done;
+      const decision = `${JSON.parse(item.place).reverse().join(" of ")}: ${done(item.entry)}`;
+      const why = current ? `Meanwhile ${current.who} has decided: ${done(current)}. Look again, then decide.` : words;
       const show = () => {
         if (this.walk.to(flag)) return;
         this.walk.clearFilters();
@@ -247,10 +265,10 @@
         this.trouble = decisions.trouble;
         this._changed(decisions.queue.map((item) => item.place));
       }
-      const counts = Object.fromEntries(HELD.map((name) => [name, 0]));
+      const counts = Object.fromEntries(OUTCOMES.map((name) => [name, 0]));
       for (const flag of this.place.keys()) {
-        const held = this._held(flag);
-        if (held) counts[held.action]++;
+        const outcome = this._outcome(flag);
+        if (outcome) counts[outcome]++;
       }
       this.frame.show({
         counts, all: this.place.length, open: this.walk.onlyOpen,
@@ -289,7 +307,7 @@
       const { card, moved } = this.editor;
       if (!card) return;
       const fixes = moved ? this.editor.take() : null;
-      const noted = fixes && this.notes.with(card, fixes);
+      const noted = fixes && this.notes.with(fixes);
       this.editor.clear();
       // Not now, because the gallery is drawing the next card.
       if (noted) queueMicrotask(() => this._store(noted));
@@ -310,7 +328,7 @@
     /* ---- cards ---- */
 
     _className(card) {
-      const actions = new Set(card.flags.map((flag) => this._held(flag)?.action || "none"));
+      const actions = new Set(card.flags.map((flag) => this._outcome(flag) || "none"));
       return actions.size === 1 ? `is-${[...actions][0]}` : "is-mixed";
     }
 
@@ -329,7 +347,8 @@
         queueMicrotask(() => this._focusLarge());
       }
       const held = card.flags.map((flag) => this._held(flag));
-      const hooks = { who: this.who, waits: (entry) => this._waits(entry), undo: (entry) => this.undo(entry) };
+      const drafts = card.flags.map((flag) => this.notes.draft(flag)).filter(Boolean);
+      const hooks = { drafts, who: this.who, waits: (entry) => this._waits(entry), undo: (entry) => this.undo(entry) };
       element.append(
         buttons.choices(held, large, (name) => this._clicked(name, card)), buttons.outcome(held, large, hooks),
         ...(large ? [this.notes.field(card)] : []),

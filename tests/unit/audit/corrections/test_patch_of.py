@@ -17,7 +17,11 @@ def test_a_patch_holds_the_old_labels_and_the_reasons(audited):
     )
     assert [change.id for change in patch.changes] == [labels.ids[0], labels.ids[4]]
     fixed, dropped = patch.changes
-    assert (fixed.old, fixed.new, fixed.reason) == (tuple(labels.given[0, :2]), (7.0, 8.0), "clicked")
+    assert (fixed.old, fixed.new, fixed.reason) == (
+        tuple(labels.given[0, :2]),
+        (7.0, 8.0),
+        "Corrected by hand. clicked",
+    )
     assert dropped.reason == labels.why[4, 0]
     assert (dropped.who, dropped.at) == ("ann", "2024-05-01T10:00:00")
     assert (patch.dataset, patch.source, patch.unit) == ("table", "faces.csv", "px")

@@ -359,7 +359,7 @@ def test_the_gain_command_shows_and_writes_what_was_gained(table, audit, tmp_pat
     assert done.exit_code == 0, done.output
     written = json.loads((folder.path / "gain.json").read_text())
     assert (written["test"], written["fixed"], written["official"]) == (24, 1, True)
-    assert "1 training before and after: 96 samples to train on, 1 labels fixed, 0 dropped" in done.output
+    assert "1 training before and after: 96 samples to train on, 1 labels replaced, 0 dropped" in done.output
     assert "24 test samples of the official test part" in done.output
     assert "must" not in refused("gain", folder.path, tmp_path / "none.jsonl")
     assert ".json" in refused("gain", folder.path, patch, "--out", tmp_path / "gain.txt")

@@ -10,9 +10,10 @@
     given: "M-5-5 5 5M-5 5 5-5",
     predicted: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0",
     fixed: "M0-6 6 0 0 6-6 0Z",
+    suggested: "M0-6 6 0 0 6-6 0Z",
     pointer: "M-9-6 0 0-9 6M0 0H-16",
   };
-  const WORDS = { given: "given", predicted: "predicted", fixed: "corrected" };
+  const WORDS = { given: "given", predicted: "predicted", suggested: "suggested", fixed: "new" };
 
   /* Return an element with attributes and children; texts among the children become text nodes, never markup. */
   function make(name, attributes, ...children) {
@@ -191,6 +192,13 @@
       overlay.addEventListener("pointercancel", () => (dragged = null));
     }
 
+    /* The suggested value of a target, or null. */
+    _suggested(place) {
+      const { flags, groups } = this.data;
+      const flag = this.flags.find((each) => groups[flags.group[each]].targets.includes(place));
+      return flags.suggested[flag]?.[groups[flags.group[flag]].targets.indexOf(place)] ?? null;
+    }
+
     /* The flagged values, each on a scale from the lowest usual label to the highest. */
     _strips() {
       const columns = this.data.targets.map((_, place) => place).filter((place) => this.flagged.has(place));
@@ -204,13 +212,14 @@
       const { samples, targets, unit } = this.data;
       const { name, low, high } = targets[place];
       const [given, predicted] = [samples.given, samples.predicted].map((values) => values[this.sample][place]);
-      const fixed = this.settings.fixed ? this.settings.fixed[place] : null;
+      const fixed = this.settings.fixed?.[place] ?? null;
+      const suggested = fixed === null ? this._suggested(place) : null;
       const room = 0.08;
       const position = (value) => room + ((1 - 2 * room) * (value - low)) / (high - low || 1);
       const scale = vector("svg", { class: "scale", "aria-hidden": "true" });
       scale.append(vector("line", { class: "axis", x1: share(room), x2: share(1 - room), y1: "50%", y2: "50%" }));
-      for (const [kind, value] of [["predicted", predicted], ["given", given], ["fixed", fixed]]) {
-        if (value === null || value === undefined) continue;
+      for (const [kind, value] of [["predicted", predicted], ["given", given], ["suggested", suggested], ["fixed", fixed]]) {
+        if (value === null) continue;
         const at = position(value);
         const beyond = at < 0.02 ? 180 : at > 0.98 ? 0 : undefined;
         const inside = beyond === undefined ? at : beyond ? 0.02 : 0.98;
@@ -220,8 +229,8 @@
         make("span", { class: "value given" }, make("b", {}, number(given)), " given"),
         make("span", { class: "value predicted" }, make("b", {}, number(predicted)), " predicted"),
       ];
-      if (fixed !== null && fixed !== undefined) {
-        words.push(make("span", { class: "value fixed" }, make("b", {}, number(fixed)), " corrected"));
+      for (const [kind, value] of [["suggested", suggested], ["fixed", fixed]]) {
+        if (value !== null) words.push(make("span", { class: `value ${kind}` }, make("b", {}, number(value)), ` ${WORDS[kind]}`));
       }
       return make(
         "div",

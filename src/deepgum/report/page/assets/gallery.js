@@ -19,8 +19,9 @@
  *              problem: {sample: words}}: row is the place in the audit's scores; labels of landmarks, crop and size are
  *              in pixels of the image file; a sample with a problem has no picture. geometry.js converts crop <-> file.
  *              features: [[places in features], [values], [shares of samples at least as unusual]], most unusual first
- *   flags      {sample, group, posterior, distance, residual, reason (place in reasons), why, suggested: [[values]],
- *              uncertainty: [[values]]}, worst first; values are those of the group
+ *   flags      {sample, group, posterior, distance, residual, reason (place in reasons), undoes: how the suggestion
+ *              undoes the error ("Divided by 10"), or "", why, suggested: [[values]], uncertainty: [[values]]}, worst first;
+ *              values are those of the group; `suggested` is what a reviewer takes
  *   chunks     embedded pictures: the first sample of each block
  *
  * A card is {sample, flags: [indices into data.flags]}: one flag, or all flags of one sample that pass the filters.
@@ -37,7 +38,8 @@
  *
  * A gallery has: data, model (state, cards, page), card (the current one, or null), position (its place on the page), list
  * (element of the cards), dialog (the large view), drawing (in the large view), help (dialog), and
- *   refresh(sample)            draw the cards of a sample again; without an argument all cards of the page
+ *   refresh(sample, {large})   draw the cards of a sample again, without an argument all cards of the page; also the large
+ *                              view, unless `large` is false
  *   recount()                  count the values of the filters again, without drawing cards
  *   retable()                  draw the table of the large view again
  *   update()                   filter, count and draw again, after the values of `facets` have changed
@@ -108,7 +110,7 @@
       if (!this.options.keepHash) this._writeHash();
     }
 
-    refresh(sample) {
+    refresh(sample, { large = true } = {}) {
       this.model.page.forEach((card, place) => {
         if (sample !== undefined && card.sample !== sample) return;
         const old = this.list.children[place];
@@ -116,7 +118,7 @@
         old.replaceWith(this._card(card, place));
         if (focused) this.list.children[place].querySelector("button.picture").focus();
       });
-      if (this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._large.draw();
+      if (large && this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._large.draw();
     }
 
     recount() {
@@ -150,11 +152,13 @@
       const all = card.flags.map((flag) => groups[flags.group[flag]].name);
       const names = all.length > 2 ? `${all[0]} and ${all.length - 1} more` : all.join(", ");
       const why = [...new Set(card.flags.map((flag) => flags.reason[flag]))].filter((reason) => reason !== null);
+      const undone = [...new Set(card.flags.map((flag) => flags.undoes[flag]))].filter(Boolean);
+      const words = why.map((reason) => reasons[reason].words).join("; ");
       const id = samples.id[card.sample];
       const posterior = percent(flags.posterior[card.flags[0]]);
       const tabindex = place === this.position ? "0" : "-1";
-      const words = `${all.join(", ")} of ${id}, right with probability ${posterior}. Open the large view`;
-      const picture = make("button", { type: "button", class: "picture", tabindex, "aria-label": words });
+      const title = `${all.join(", ")} of ${id}, right with probability ${posterior}. Open the large view`;
+      const picture = make("button", { type: "button", class: "picture", tabindex, "aria-label": title });
       picture.append(new Drawing(this.data, card.sample, card.flags, this.settings(card, false)).element);
       const about = make(
         "div",
@@ -165,7 +169,7 @@
           make("span", { class: "names", title: all.join(", ") }, names),
           make("span", { class: "posterior", title: "probability that the label is right" }, posterior),
         ),
-        why.length ? make("p", { class: "reason" }, why.map((reason) => reasons[reason].words).join("; ")) : null,
+        words ? make("p", { class: "reason" }, undone.length ? make("b", {}, undone.join("; ")) : null, undone.length ? `: ${words}` : words) : null,
         features.onCard(this.data, card.sample),
         make("p", { class: "id", title: id }, ...cutInTheMiddle(id).map((part) => make("span", {}, part))),
       );

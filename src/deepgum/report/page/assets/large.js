@@ -82,7 +82,7 @@
       const { data } = this.gallery;
       const flagged = new Set(card.flags.flatMap((flag) => data.groups[data.flags.group[flag]].targets));
       const apart = data.unit ? `difference, ${data.unit}` : "difference";
-      const heads = ["", "given", "predicted", ...(fixed ? ["corrected"] : []), apart];
+      const heads = ["", "given", "predicted", ...(fixed ? ["new"] : []), apart];
       const known = rows(data, card.sample, fixed).map((row) => ({
         ...row, flagged: row.targets.some((place) => flagged.has(place)),
       }));

@@ -283,7 +283,7 @@ def test_the_table_has_one_row_per_decision_with_its_note(tmp_path):
         first, second, third = csv.DictReader(file)
     assert made.decisions == 3
     assert [each["id"] for each in (first, second, third)] == list(NASTY[:3])
-    assert [each["decision"] for each in (first, second, third)] == ["fix", "drop", "keep"]
+    assert [each["decision"] for each in (first, second, third)] == ["corrected by hand", "dropped", "kept"]
     assert (first["old"], first["new"], first["responsibility"]) == ("90 1.5", "20 10", "0.1")
     assert (first["note"], first["who"], first["at"]) == (reason, "ada", "2026-01-31T12:00:00Z")
     assert (first["why"], first["group"]) == ("too far <right>", "left <eye>")
