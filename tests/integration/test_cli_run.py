@@ -201,7 +201,7 @@ def test_a_table_of_tests_is_scored_whole(features: tuple[Path, Path]) -> None:
     assert "table, 2 samples" in " ".join(done("evaluate", run, "--data", table).split())
     missing = deepgum("evaluate", run, "--data", table.parent / "nowhere.csv")
     assert missing.exit_code == 2
-    assert "`data` should be" in missing.stderr
+    assert "`--data` should be" in missing.stderr
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -452,7 +452,7 @@ def test_figure_2_needs_no_data(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["tabel1"], "Did you mean 'table1'?"),
-        (["table1"], "`data` should be a folder with fld"),
+        (["table1"], "`--data` should be a folder with fld"),
         (["table1", "--data", "."], "a folder with the data set 'fld'"),
         (["table2", "--dataset", "fld", "--data", "."], "'mcgill', 'head-pose'"),
         (["table1", "--scale", "gpu", "--data", "."], "`scale` should be one of 'paper', 'cpu'"),
@@ -476,7 +476,7 @@ def test_a_mistake_in_what_to_reproduce_is_one_message(
         (["--methods", "l2,biwieght"], "Did you mean 'biweight'?"),
         (["--rate", "30"], "should be a number in [0, 1]"),
         (["--clothes", "uper"], "Did you mean 'upper'?"),
-        (["--scale", "paper"], "`weights` should be a file of VGG-16's pretrained weights"),
+        (["--scale", "paper"], "`--weights` should be a file of VGG-16's pretrained weights"),
         (["--scale", "paper", "--weights", "nowhere.pth"], "nowhere.pth"),
         (["--device", "cuda:99"], "an available device"),
     ],

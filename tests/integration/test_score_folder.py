@@ -302,7 +302,7 @@ def test_the_output_is_a_folder_or_a_file_by_its_name(faces: Path, tmp_path: Pat
     output = deepgum("score", faces, "--out", tmp_path / "v1.3", code=2)
     assert "a folder, whose name has no ending, or a file that ends in .csv or .parquet" in output
     output = deepgum("score", faces, "--features", "camera", "--out", tmp_path / "scores.csv", code=2)
-    assert "`features` should be left out if --out is no folder" in output
-    assert "`features` should be a column of the table" in deepgum(
+    assert "`--features` should be left out if --out is no folder" in output
+    assert "`--features` should be a column of the table" in deepgum(
         "score", faces, "--features", "lens", "--out", tmp_path / "x", code=2
     )

@@ -45,7 +45,7 @@ _KEYS = {
     "epochs": "training.epochs_max",
     "learning_rate": "training.learning_rate",
     "device": "training.device",
-    "part": "audit.part",
+    "audited_part": "audit.part",
     "folds": "audit.folds",
     "rounds": "audit.rounds",
     "inliers": "audit.inliers",
@@ -63,6 +63,7 @@ _COLUMNS = (
     "swap_pairs",
     "mirror",
     "keep_together",
+    "part",
     "id",
     "root",
     "apply_orientation",
@@ -88,10 +89,10 @@ _SECTIONS = {
         "mirror",
         "id",
         "keep_together",
-        "part_column",
+        "part",
         "root",
     ),
-    "Other data": ("dataset", "images", "category", "part", "apply_orientation", "image_size"),
+    "Other data": ("dataset", "images", "category", "audited_part", "apply_orientation", "image_size"),
     "What a label means": ("groups", "periods", "unit", "missing", "decimal", "thousands"),
     "Networks and rounds": (
         "quick",
@@ -200,12 +201,18 @@ _SECTIONS = {
 @REASON
 @option(
     "--split",
-    "part_column",
+    "part",
     metavar="COLUMN",
     unset="none",
     help="Column of train, val and test, or of folds; the test part is left out.",
 )
-@option("--part", metavar="NAME", unset="all but the test part", help="Part to audit: train, validation, test or all.")
+@option(
+    "--part",
+    "audited_part",
+    metavar="NAME",
+    unset="all but the test part",
+    help="Part to audit: train, validation, test or all.",
+)
 @option(
     "--quick",
     is_flag=True,
@@ -263,8 +270,6 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
         unset = [name for name, value in options.items() if value is None or value is False or value in ((), {})]
         given = {name: value for name, value in options.items() if name not in unset}
         columns = {name: given.pop(name) for name in _COLUMNS if name in given}
-        if "part_column" in given:
-            columns["part"] = given.pop("part_column")
         config = config_of(data, {_KEYS[name]: value for name, value in given.items()}, columns)
         share_threads(threads, images=config.run.data.has_images)
         verify_files(verify, config.run.data.cache_dir)

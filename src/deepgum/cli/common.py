@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgum.errors import DeepGUMError
+from deepgum.errors import DeepGUMError, InvalidParameterError
 from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Commands(click.Group):
             object.__setattr__(error, "message", printable(error.message))
             raise
         except DeepGUMError as error:
-            _complain(f"Error: {error}", "red")
+            _complain(f"Error: {self._as_typed(ctx, error)}", "red")
             ctx.exit(2)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output, for example `head`, has stopped
@@ -64,6 +64,15 @@ class Commands(click.Group):
             where = "A file" if error.filename is None else f"'{error.filename}'"
             _complain(f"Error: {where} cannot be read or written: {error.strerror or error}.", "red")
             ctx.exit(2)
+
+    def _as_typed(self, ctx: click.Context, error: DeepGUMError) -> DeepGUMError:
+        """Return the error with the option as the user types it, if it is about an option of the command."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        if command is None or not isinstance(error, InvalidParameterError):
+            return error
+        typed = {param.name: param.opts[0] for param in command.params if isinstance(param, click.Option)}
+        option = typed.get(error.parameter, error.parameter)
+        return InvalidParameterError(option, error.expected, error.found, error.hint)
 
 
 def _complain(message: str, colour: str) -> None:

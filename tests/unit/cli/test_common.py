@@ -18,7 +18,7 @@ from rich.text import Text
 
 from deepgum.audit.scoring.tally import Flag
 from deepgum.cli.common import Commands, console, list_files, session
-from deepgum.errors import DeepGUMWarning, InvalidDataError
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError
 from deepgum.report.terminal.console import Terminal
 from deepgum.report.terminal.score import worst_table
 from deepgum.storage.disk import write_atomically
@@ -141,3 +141,14 @@ def test_a_terminal_with_colours_gets_only_the_colours_of_the_library(monkeypatc
     assert file.getvalue().startswith("\x1b[1m")
     assert "\x1b]0" not in file.getvalue()
     assert "\\x1b]0;owned" in file.getvalue()
+
+
+def test_an_error_about_an_option_names_it_as_the_user_types_it():
+    def work(periods):
+        raise InvalidParameterError("periods" if periods else "folds", "a number", periods, "Leave it out.")
+
+    group = Commands("group")
+    group.add_command(click.Command("work", callback=work, params=[click.Option(["--period", "periods"])]))
+    shown = CliRunner(env={"COLUMNS": "400"}).invoke(group, ["work", "--period", "x"]).output
+    assert shown == "Error: Parameter `--period` should be a number. Found `--period = 'x'`. Leave it out.\n"
+    assert "Parameter `folds`" in CliRunner().invoke(group, ["work"]).output

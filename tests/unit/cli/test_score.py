@@ -138,7 +138,7 @@ def test_groups_patterns_and_periods_reach_the_mixture(poses):
         (["--groups", "landmark"], "an even number of coordinates"),
         (["--groups", "samples"], "'samples' is not one of"),
         (["--out", "scores.txt"], "a file that ends in .csv or .parquet"),
-        (["--pred", "p_*"], "`pred` should be columns of the table"),
+        (["--pred", "p_*"], "`--pred` should be columns of the table"),
         (["--id", "age"], "column 'age': a cell should be a name that no other row has"),
     ],
 )

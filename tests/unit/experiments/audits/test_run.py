@@ -357,7 +357,7 @@ def test_what_cannot_be_audited_is_said_in_one_message(table, tmp_path):
     assert "--dataset" in refused("audit", tmp_path, *run)
     assert "at most 3" in refused("audit", table, *OPTIONS, "--rounds", 4, *run)
     assert "NAME=NUMBER" in refused("audit", table, *OPTIONS, "--period", "rent", *run)
-    assert "`periods`" in refused("audit", table, *OPTIONS, "--period", "yaw=360", *run)
+    assert "`--period`" in refused("audit", table, *OPTIONS, "--period", "yaw=360", *run)
     assert "--out" in refused("audit", table, *OPTIONS)
     assert "--group is called --keep-together" in refused("audit", table, *OPTIONS[:-2], "--group", "who", *run)
     assert not (tmp_path / "run" / "audit.toml").exists()
