@@ -163,7 +163,8 @@ def main() -> None:
             (root / form).mkdir()
             rows[form] = try_format(FORMATS[form], material, root / form, given.epochs)
     source = " --lfw-net DATA/lfw_net" if material.images == given.lfw_net else ""
-    command = f"python benchmarks/keypoint_files.py{source} --count {given.count} --epochs {given.epochs}"
+    some = "" if given.formats == list(FORMATS) else f" --formats {' '.join(given.formats)}"
+    command = f"python benchmarks/keypoint_files.py{source} --count {given.count} --epochs {given.epochs}{some}"
     page = report(material, rows, command)
     print(page)
     if given.out is not None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["amount", "deviations", "distance", "duration", "exact", "number", "percent", "values"]
+__all__ = ["amount", "counted", "deviations", "distance", "duration", "exact", "number", "percent", "values"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -35,6 +35,17 @@ def amount(value: float, unit: str, digits: int = 3) -> str:
     ('23 px', '0.5')
     """
     return f"{number(value, digits)} {unit}".rstrip()
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, whose plural ends in s.
+
+    Examples
+    --------
+    >>> counted(1, "round"), counted(1200, "label")
+    ('1 round', '1,200 labels')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def distance(residual: NDArray[np.float64], unit: str) -> str:

@@ -52,6 +52,7 @@ _KEYS = {
     "periods": "audit.periods",
     "unit": "audit.unit",
     "reasons": "audit.reasons",
+    "quick": "audit.quick",
     "seed": "seed",
 }
 _COLUMNS = (
@@ -92,7 +93,17 @@ _SECTIONS = {
     ),
     "Other data": ("dataset", "images", "category", "part", "apply_orientation", "image_size"),
     "What a label means": ("groups", "periods", "unit", "missing", "decimal", "thousands"),
-    "Networks and rounds": ("backbone", "weights", "frozen", "folds", "rounds", "epochs", "learning_rate", "seed"),
+    "Networks and rounds": (
+        "quick",
+        "backbone",
+        "weights",
+        "frozen",
+        "folds",
+        "rounds",
+        "epochs",
+        "learning_rate",
+        "seed",
+    ),
     "Judgement, and a test of it": ("inliers", "reasons", "noise", "rate"),
     "Output and machine": ("out", "device", "threads", "verify"),
 }
@@ -195,6 +206,11 @@ _SECTIONS = {
     help="Column of train, val and test, or of folds; the test part is left out.",
 )
 @option("--part", metavar="NAME", unset="all but the test part", help="Part to audit: train, validation, test or all.")
+@option(
+    "--quick",
+    is_flag=True,
+    help="A first look: --folds 2 --rounds 1 --epochs 12, unless you set them. It finds fewer wrong labels.",
+)
 @option("--folds", type=int, unset="5", help="Networks per round.")
 @option("--rounds", type=int, unset="3", help="Largest number of rounds; fewer if the flags no longer change.")
 @option("--epochs", type=int, unset="25", help="Epochs of each network.")

@@ -91,9 +91,9 @@ class Observer:
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """Receive the error of a failed run. A failed run has no record. The other runs continue."""
 
-    def audit_started(self, folds: int, rounds: int, epochs: int) -> None:
+    def audit_started(self, folds: int, rounds: int, epochs: int, *, quick: bool) -> None:
         """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds, each network
-        for at most `epochs` epochs.
+        for at most `epochs` epochs. `quick` is whether the audit is a first look.
         """
 
     def fit_started(self, number: int) -> None:

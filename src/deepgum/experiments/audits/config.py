@@ -20,13 +20,17 @@ from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.storage.decoding import read_toml
 from deepgum.storage.nested import build, plain
 from deepgum.training import SGDOptions
+from deepgum.wording import counted
 
-__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
+__all__ = ["PARTS", "QUICK", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
 
 PARTS = ("", "all", "train", "validation", "test")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
 """Default training of an audit; the schedule runs to its end."""
+
+QUICK: Mapping[str, Mapping[str, int]] = {"training": {"epochs_max": 12}, "audit": {"folds": 2, "rounds": 1}}
+"""The defaults of a first look that differ from those of an audit: section -> key -> value."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class AuditSection:
         Unit of the labels, for the output only; by default the unit of the data set.
     reasons : tuple of str
         Paths "package.module:name" of reasons in addition to the built-in ones.
+    quick : bool
+        Whether the audit is a first look: what the user does not set has its value from `QUICK`.
     """
 
     part: str = ""
@@ -58,6 +64,7 @@ class AuditSection:
     periods: dict[str, float] = field(default_factory=dict)
     unit: str = ""
     reasons: tuple[str, ...] = ()
+    quick: bool = False
 
     def __post_init__(self) -> None:
         check_choice("part", self.part, PARTS)
@@ -107,13 +114,17 @@ class AuditConfig:
     def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
         """Build the configuration of an audit from the nested mappings of a TOML file.
 
-        A setting of the training that the mappings do not contain gets its value from `TRAINING`.
+        A setting of the training that the mappings do not contain gets its value from `TRAINING`; in a first look,
+        from `QUICK` if it is there.
         """
         rest = {key: value for key, value in values.items() if key != "audit"}
-        training = rest.get("training", {})
+        training, audit = rest.get("training", {}), values.get("audit", {})
+        quick = QUICK if isinstance(audit, Mapping) and audit.get("quick") is True else {}
+        if isinstance(audit, Mapping):
+            audit = {**quick.get("audit", {}), **audit}
         if isinstance(training, Mapping):
-            rest["training"] = {**plain(asdict(TRAINING)), **training}
-        section: AuditSection = build(AuditSection, values.get("audit", {}), "audit")
+            rest["training"] = {**plain(asdict(TRAINING)), **quick.get("training", {}), **training}
+        section: AuditSection = build(AuditSection, audit, "audit")
         return cls(RunConfig.from_mapping(rest), section)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -129,14 +140,27 @@ class AuditConfig:
     def digest(self) -> str:
         """Sixteen hexadecimal digits that identify the audit. Equal audits have the same digits.
 
-        If `reasons` is empty, it is not part of the digest. Version 0.1.0 did not have this option, so the digests of
-        its audits stay the same.
+        `reasons` and `quick` are part of the digest only if they are set. Version 0.1.0 did not have these options, so
+        the digests of its audits stay the same.
         """
         settings = asdict(self.audit)
-        if not settings["reasons"]:
-            del settings["reasons"]
+        for name in ("reasons", "quick"):
+            if not settings[name]:
+                del settings[name]
         values = json.dumps(plain(settings), sort_keys=True) + self.run.digest
         return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """The sentence of a first look, for its report and summary; nothing for an audit with all networks."""
+        if not self.audit.quick:
+            return ()
+        networks = f"{counted(self.audit.rounds, 'round')} of {self.audit.folds} networks"
+        epochs = counted(self.run.training.epochs_max, "epoch")
+        return (
+            f"This is a first look (--quick): {networks}, each trained for {epochs}. It finds fewer wrong labels, "
+            "and its flags are less certain. A full audit: run it without --quick, with another --out.",
+        )
 
     def write(self, path: Path) -> None:
         """Write the configuration to a TOML file, with all defaults. A later version with other defaults then reads the

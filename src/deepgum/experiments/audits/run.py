@@ -130,7 +130,8 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     remove_partial(folder.path)
     config.write(folder.config_file)
     data.content.write(folder.content_file)
-    observer.audit_started(config.audit.folds, config.audit.rounds, config.run.training.epochs_max)
+    audit, epochs = config.audit, config.run.training.epochs_max
+    observer.audit_started(audit.folds, audit.rounds, epochs, quick=audit.quick)
     crossfit = cross_fit(
         KeptLearner(learner, folder.path / FITS, config.digest + data.content.digest, observer, clock),
         data.pool.data.targets.numpy().astype(np.float64),
@@ -228,7 +229,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
         conflicts=data.conflicts,
         unreadable=data.left_out,
         weights=weights_digest(model),
-        notices=data.pool.notices,
+        notices=(*config.notices, *data.pool.notices),
     )
 
 

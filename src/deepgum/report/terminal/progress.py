@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from deepgum.experiments.observer import AuditRound, Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
 from deepgum.report.terminal.time_left import TimeLeft
-from deepgum.wording import duration, percent
+from deepgum.wording import counted, duration, percent
 
 if TYPE_CHECKING:
     from deepgum.errors import DeepGUMError
@@ -25,6 +25,12 @@ _PLAIN_EVERY = 10.0
 
 _QUIET = 3.0
 """Seconds of scoring before its progress is shown."""
+
+_KNOWN = 0.1
+"""Finished share of the scoring that the time left needs. The first percents may be slower than the rest."""
+
+_LONG = 600.0
+"""Seconds of an audit that are worth a first look before."""
 
 
 class Reporter(Observer):
@@ -62,6 +68,7 @@ class Reporter(Observer):
         self._name = ""
         self._left: TimeLeft | None = None
         self._epochs = 0
+        self._may_advise = False
         self._last_line = time.monotonic()
         self._scoring_since: float | None = None
 
@@ -97,8 +104,9 @@ class Reporter(Observer):
         if done >= total or elapsed < _QUIET:
             self._progress.update(self._current, visible=False)
             return
-        left = elapsed * (total - done) / max(done, 1)
-        task = f"Scoring labels, about {duration(left)} left"
+        task = "Scoring labels"
+        if done >= _KNOWN * total:
+            task += f", about {duration(elapsed * (total - done) / done)} left"
         self._progress.update(self._current, description=task, completed=done, total=total, visible=True)
         if not self.console.is_terminal and self._is_due():
             self.say(f"{task}: {done} of {total} %.")
@@ -136,7 +144,9 @@ class Reporter(Observer):
             self._progress.update(self._current, completed=getattr(event, "epochs", 0))
             self.say(f"{self._name}: resuming after {where}.")
             return
-        line = f"{self._name}: {where}, validation {score:.4g}"
+        line = f"{self._name}: {where}"
+        if self._left is None:
+            line += f", validation score {score:.4g} (lower is better)"
         self._progress.update(self._current, description=line, advance=1)
         line += self._time_left(epoch)
         if not self.console.is_terminal and self._is_due():
@@ -157,12 +167,14 @@ class Reporter(Observer):
         # The run may have failed before it started, so `self._name` may be the name of another run.
         self.say(f"{_describe(run)}: failed. {error}", style="red")
 
-    def audit_started(self, folds: int, rounds: int, epochs: int) -> None:
+    def audit_started(self, folds: int, rounds: int, epochs: int, *, quick: bool) -> None:
         """Show the largest number of networks that an audit trains: `folds` times `rounds`."""
+        self._may_advise = not quick
         self._folds, self._total, self._fits = folds, folds * rounds, 0
         self._left, self._epochs = TimeLeft(self._total), epochs
         self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
-        self.say(f"Up to {rounds} rounds of {folds} networks, until the flags no longer change.")
+        networks = f"{counted(rounds, 'round')} of {counted(folds, 'network')}"
+        self.say(f"{networks}." if rounds == 1 else f"Up to {networks}, until the flags no longer change.")
 
     def fit_started(self, number: int) -> None:
         """Show the number of the network that is trained next."""
@@ -171,8 +183,19 @@ class Reporter(Observer):
         self._fits += 1
         if self._left is not None:
             self._left.begin()
+            self._advise(self._left.progress(None))
         self._name = f"Round {finished_rounds + 1}, network {fold + 1} of {self._folds}"
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
+
+    def _advise(self, seconds: float | None) -> None:
+        """Say once, after the first trained network, how to get a first look if the audit takes long."""
+        if seconds is not None and self._may_advise:
+            self._may_advise = False
+            if seconds > _LONG:
+                self.say(
+                    f"At most about {duration(seconds)} left. For a first look, stop, and run again with --quick and "
+                    "another --out."
+                )
 
     def round_finished(self, finished: AuditRound) -> None:
         """Print a line with the number of labels that the finished round of an audit flags."""

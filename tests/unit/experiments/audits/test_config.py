@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepgum.errors import DiskFullError, InvalidDataError, InvalidParameterError
-from deepgum.experiments.audits.config import TRAINING, AuditConfig, config_of, read_audit
+from deepgum.experiments.audits.config import QUICK, TRAINING, AuditConfig, config_of, read_audit
 from deepgum.experiments.output import held
 
 DIGITS = {"data": {"name": "digits"}}
@@ -96,6 +96,21 @@ def test_a_toml_file_is_read_and_changes_go_before_it(tmp_path, table):
     assert changed.run.data.options["targets"] == ["rent"]
 
 
+def settings(config):
+    return config.audit.folds, config.audit.rounds, config.run.training.epochs_max
+
+
+def test_a_first_look_has_fewer_networks_and_epochs_where_the_user_sets_none(table, tmp_path):
+    columns = {"features": ("rooms", "area"), "targets": ("rent",)}
+    quick = config_of(table, {"audit.quick": True}, columns)
+    assert settings(quick) == (QUICK["audit"]["folds"], QUICK["audit"]["rounds"], QUICK["training"]["epochs_max"])
+    assert settings(quick) < settings(config_of(table, {}, columns))
+    own = {"audit.folds": 4, "audit.rounds": 2, "training.epochs_max": 7}
+    assert settings(config_of(table, {"audit.quick": True, **own}, columns)) == (4, 2, 7)
+    quick.write(tmp_path / "audit.toml")
+    assert read_audit(tmp_path / "audit.toml") == quick
+
+
 def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
     path = tmp_path / "audit.toml"
     with pytest.raises(InvalidDataError, match=r"audit\.toml' should be a TOML file"):
@@ -138,6 +153,7 @@ def test_keys_and_values_that_are_wrong_are_named(sections, parameter, message):
     [
         {"audit": {"folds": 3}},
         {"audit": {"part": "all"}},
+        {"audit": {"quick": True}},
         {"audit": {"inliers": "gaussian"}},
         {"audit": {"reasons": ["my_reasons:Placeholder"]}},
         {"training": {"epochs_max": 3}},

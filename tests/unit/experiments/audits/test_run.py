@@ -340,6 +340,17 @@ def test_the_options_of_the_command_reach_the_audit_and_its_report_is_written(ta
     assert f"deepgum review {tmp_path / 'run'}" in done.output
 
 
+def test_a_first_look_is_named_in_its_summary_its_report_and_on_the_terminal(table, tmp_path):
+    done = deepgum("audit", table, *OPTIONS, "--quick", "--epochs", 2, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    name = "first look (--quick): 1 round of 2 networks, each trained for 2 epochs"
+    summary = AuditFolder(tmp_path / "run").summary()
+    assert summary.fits == 2
+    assert [name in notice for notice in summary.notices] == [True]
+    assert name in (tmp_path / "run" / "report.html").read_text()
+    assert name in " ".join(done.output.split())
+
+
 def test_what_cannot_be_audited_is_said_in_one_message(table, tmp_path):
     run = ("--out", tmp_path / "run")
     assert "There is no such" in refused("audit", tmp_path / "none.csv", *run)
