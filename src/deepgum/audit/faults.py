@@ -55,7 +55,7 @@ class Fault:
     words : str
         What was found, and what to do, for a reader who has the predictions: sentences.
     where : str
-        Names of the targets, if the group has more than one.
+        Names of the targets, if the group has other targets too.
 
     Examples
     --------

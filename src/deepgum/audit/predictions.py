@@ -120,9 +120,8 @@ def check_group(
     if not harmful and len(found) < len(faults):
         return None
     first = (harmful or found)[0][1]
-    if len(faults) == 1:
-        return first
-    return replace(first, where=listing([name for name, fault in found if fault.kind is first.kind]))
+    where = [name for name, fault in found if fault.kind is first.kind]
+    return first if len(where) == len(faults) else replace(first, where=listing(where))
 
 
 def check_predictions(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:

@@ -246,3 +246,14 @@ def test_an_audit_with_features_that_say_nothing_says_so():
     assert audit.summary.verdict.startswith("Nothing can be told: ")
     y = 50 + 10 * features[:, 0] + 3 * rng.normal(size=300)
     assert not audit_labels(features, y, Ridge()).summary.groups[0].fault
+
+
+def test_a_fault_of_every_target_of_a_group_needs_no_names():
+    """So that groups with the same fault have one verdict, which is said once."""
+    given = np.random.default_rng(0).normal(size=(400, 2))
+    both = check_group(given, given, ["x", "y"])
+    assert both is not None
+    assert both.where == ""
+    one = check_group(given, given + [0, 1] * np.random.default_rng(1).normal(size=(400, 2)) * 0.3, ["x", "y"])
+    assert one is not None
+    assert one.where == "x"

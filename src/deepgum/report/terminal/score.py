@@ -16,6 +16,7 @@ from deepgum.audit.scoring.pairs import Pair
 from deepgum.audit.scoring.tally import Flag
 from deepgum.audit.summary import AuditSummary, GroupSummary, ReasonCount, RunSummary
 from deepgum.errors import listing
+from deepgum.report.terminal.one_line import OneLine
 from deepgum.report.terminal.printable import printable
 from deepgum.wording import percent
 
@@ -120,16 +121,16 @@ def run_table(runs: Sequence[RunSummary], reasons: Sequence[ReasonCount]) -> Tab
 def worst_table(worst: Sequence[Flag]) -> Table:
     """Return a table with one row per flag: sample, group, given label, suggested label, responsibility and reason."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("id", overflow="fold", max_width=40)
+    table.add_column("id")
     table.add_column("group", overflow="fold")
     for heading in ("given", "suggested", "posterior"):
         table.add_column(heading, justify="right")
     table.add_column("kind")
     for flag in worst:
         values = (_values(flag.given), _values(flag.suggested))
-        texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind)
+        texts = (flag.group, *values, _posterior(flag), flag.kind)
         # The cells are `Text`, because rich would interpret square brackets in a string as markup.
-        table.add_row(*(Text(printable(text)) for text in texts))
+        table.add_row(OneLine(flag.id), *(Text(printable(text)) for text in texts))
     return table
 
 
@@ -187,6 +188,11 @@ def _share(group: GroupSummary) -> str:
 
 
 def _values(values: Sequence[float]) -> str:
+    """Return values with six digits. A large single value has separators of thousands, and all digits before the point,
+    as in the report.
+    """
+    if len(values) == 1 and 1e4 <= abs(values[0]) < 1e9:
+        return f"{values[0]:,.0f}"
     return ", ".join("-" if math.isnan(value) else f"{value:.6g}" for value in values)
 
 

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.scoring.score import Scored
+from deepgum.audit.scoring.tally import Flag
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary
 from deepgum.posteriors.shares import Share
-from deepgum.report.terminal.score import scores
+from deepgum.report.terminal.score import scores, worst_table
 
 SHARE = Share.at_least(0.1, 0.1)
 
@@ -93,3 +94,37 @@ def test_the_text_of_scores_in_python_is_as_short():
     assert len(text.splitlines()) == 8
     assert "  p67: ten per cent are wrong" in text
     assert "And 62 more landmarks, with 1,891 flagged labels. `summary.groups` has all." in text
+
+
+def table_of(flag, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(worst_table([flag]))
+    return console.export_text()
+
+
+def flag(id="a", given=(1.0,), suggested=(2.0,)):
+    return Flag(id, "price", given, suggested, 0.0001, 9.0, "gross", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ((1730000.0,), "1,730,000"),
+        ((-12345.6,), "-12,346"),
+        ((9999.5,), "9999.5"),
+        ((0.001234567,), "0.00123457"),
+        ((12345.5, 8.25), "12345.5, 8.25"),
+        ((float("nan"),), "-"),
+        ((9.96921e36,), "9.96921e+36"),
+    ],
+)
+def test_values_are_shown_as_in_the_report(given, shown):
+    assert f" {shown} " in table_of(flag(given=given), 100)
+
+
+def test_a_long_id_stays_on_one_line_and_keeps_both_ends():
+    id = "photos/2019/summer/camera-one/left/IMG_0001.jpg"
+    assert id in table_of(flag(id), 140)
+    (line,) = [line for line in table_of(flag(id), 80).splitlines() if "photos/" in line]
+    assert "001.jpg " in line
+    assert "…" in line
