@@ -96,14 +96,17 @@ def exact(value: Sequence[float]) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in percent as a string, with one decimal below 10 % and without decimals from 10 %.
+    """Return a fraction in percent as a string: without decimals from 10 %, with one decimal below, two below 0.1 %.
 
     Examples
     --------
-    >>> [percent(value) for value in (0.1234, 0.0234, 0.002, 0.0, 1.0)]
-    ['12', '2.3', '0.2', '0', '100']
+    >>> [percent(value) for value in (0.1234, 0.0234, 0.002, 0.0004, 1e-7, 0.0, 1.0)]
+    ['12', '2.3', '0.2', '0.04', '< 0.01', '0', '100']
     """
-    return f"{100 * fraction:.0f}" if fraction >= 0.0995 else f"{100 * fraction:.1f}".removesuffix(".0")
+    if 0 < fraction < 0.00005:
+        return "< 0.01"
+    decimals = 0 if fraction >= 0.0995 else 1 if fraction >= 0.00095 else 2
+    return f"{100 * fraction:.{decimals}f}".removesuffix(".0").removesuffix(".00")
 
 
 def duration(seconds: float) -> str:

@@ -84,7 +84,7 @@ def audit_of_values(path: Path, audited: AuditFolder, labels: ScoredLabels) -> A
 
 def prices(path: Path, audited: AuditFolder, wrong: int = 5) -> AuditFolder:
     """An audit of prices. The first of the `wrong` labels, and three in five of all of them, have lost their point."""
-    price, point = 173_000 + 1000.0 * np.arange(120)[:, None], np.arange(120) % 5 < 3
+    price, point = 173_020 + 1000.0 * np.arange(120)[:, None], np.arange(120) % 5 < 3
     flagged = np.arange(120) < wrong
     shifted = (point & flagged)[:, None]
     right = np.where(flagged, 0.001 + 0.002 * np.arange(120), 0.9)[:, None]
@@ -93,9 +93,9 @@ def prices(path: Path, audited: AuditFolder, wrong: int = 5) -> AuditFolder:
         given=np.where(shifted, 10 * price, price), predicted=price + 3939, responsibilities=right,
         mahalanobis=np.where(flagged, 9.0, 1.0)[:, None],
         suggested=np.where(flagged[:, None], np.where(shifted, price, price + 3939), np.nan),
-        uncertainty=np.where(flagged[:, None], np.where(shifted, 0.5, 9000.0), np.nan),
+        uncertainty=np.where(flagged[:, None], 9000.0, np.nan),
         kinds={(row, 0): "unit" if point[row] else "off" for row in range(wrong)},
-        why={(row, 0): "Divided by 10 it fits: 173000." if point[row] else "3939 away." for row in range(wrong)},
+        why={(row, 0): "Divided by 10 it fits." if point[row] else "3939 away." for row in range(wrong)},
     )  # fmt: skip
     return audit_of_values(path / "prices", audited, labels)
 
@@ -715,15 +715,15 @@ def test_a_card_of_a_table_shows_what_is_taken_and_says_that_it_was_taken(
     page = pages(start_review(folder.path).url)
     first, second = page.locator(".card").nth(0), page.locator(".card").nth(1)
     shown = first.locator(".values").inner_text()
-    assert re.search(r"1,730,000\s+given", shown)
-    assert re.search(r"176,939\s+predicted", shown)
-    assert re.search(r"173,000\s+suggested", shown)
+    assert re.search(r"1,730,200\s+given", shown)
+    assert re.search(r"176,959\s+predicted", shown)
+    assert re.search(r"173,020\s+suggested", shown)
     assert first.locator(".reason").inner_text() == "Divided by 10: wrong unit, sign or scale"
     page.keyboard.press("a")
     decided(page, 1)
-    assert held(folder)[places(folder)[0]] == ("fix", (173000.0,))
+    assert held(folder)[places(folder)[0]] == ("fix", (173020.0,))
     assert "suggestion taken" in first.inner_text()
-    assert "173,000 new" in first.locator(".values").inner_text().replace("\n", " ")
+    assert "173,020 new" in first.locator(".values").inner_text().replace("\n", " ")
     pressed = first.locator("[aria-pressed=true]")
     assert pressed.all_inner_texts() == ["Take"]
     page.keyboard.press("e")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ __all__ = ["FEW_LABELS", "can_judge", "group_verdict", "overall_verdict"]
 
 FEW_LABELS = 30
 """Minimum number of labels in a group for a reliable verdict."""
+
+_MISSED = 0.1
+"""Wrong labels that are not flagged are told if there are more of them than this share of the flagged wrong labels."""
 
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
@@ -82,13 +86,18 @@ def group_verdict(
     >>> group_verdict(
     ...     MixtureStatus.CONVERGED, labels=1000, flags=120, expected_false_flags=3.2, share=Share.at_least(0.09, 0.12))
     'At least 9 % of the labels are wrong; 3 of the 120 flagged are expected to be right.'
+    >>> group_verdict(
+    ...     MixtureStatus.CONVERGED, labels=3000, flags=243, expected_false_flags=22, share=Share.at_least(0.12, 0.15))
+    'At least 12 % of the labels are wrong; 22 of the 243 flagged are expected to be right. About 140 more labels are
+    probably wrong, but it cannot be told which.'
     >>> group_verdict(MixtureStatus.TOO_FEW_SAMPLES, labels=2, flags=0, expected_false_flags=0.0, share=None)
     'Nothing can be told: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
     """
     if fault is not None:
         return f"Nothing can be told: {fault.sentences(out_of_fold=out_of_fold)}{_unclaimed(flags)}{_marked(marked)}"
     if status in _MIXTURES or (status is MixtureStatus.NO_OUTLIERS and flags and share is not None):
-        words = f"{_share_of_wrong(share)}; {_right_flags(flags, expected_false_flags)}."
+        missed = "" if share is None else _missed(share.low * labels, flags - expected_false_flags)
+        words = f"{_share_of_wrong(share)}; {_right_flags(flags, expected_false_flags)}.{missed}"
         if status is MixtureStatus.ITERATION_LIMIT:
             words += " The fit had not converged when it stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
@@ -142,6 +151,8 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: s
         flags = sum(each.flags - each.marked for each in with_flags)
         right = sum(each.expected_false_flags for each in with_flags)
         claim = f"{_share_of_wrong(share)}; {_right_flags(flags, right)}."
+        known = sum(each.labels - each.marked for each in told if each.share is not None)
+        claim += "" if share is None else _missed(share.low * known, flags - right)
         scope = f"In {len(told):,} of {len(groups):,} {noun}, " if untold else ""
         words.append(f"{scope}{claim[0].lower() if scope else claim[0]}{claim[1:]}")
     if without_flags:
@@ -171,8 +182,9 @@ def _share_of_wrong(share: Share | None) -> str:
     if share is None:
         return "Some of the labels are wrong; their number cannot be estimated"
     if not share.is_two_sided:
-        least = percent(share.low)
-        return f"At least {least} % of the labels are wrong" if least != "0" else "Hardly any label is wrong for sure"
+        if share.low < 0.0005:
+            return "Hardly any label is wrong for sure"
+        return f"At least {percent(share.low)} % of the labels are wrong"
     between = f" ({percent(share.low)} to {percent(share.high)} %)" if share.low < share.high else ""
     return f"About {percent(share.estimate)} % of the labels are wrong{between}"
 
@@ -186,6 +198,34 @@ def _right_flags(flags: int, expected: float) -> str:
     if not right:
         return f"hardly any of the {flags:,} flagged is expected to be right"
     return f"{right:,} of the {flags:,} flagged {'is' if right == 1 else 'are'} expected to be right"
+
+
+def _missed(least: float, found: float) -> str:
+    """Return a sentence on the wrong labels that are not flagged, if there are many of them; otherwise "".
+
+    Parameters
+    ----------
+    least : float
+        Number of wrong labels, at least.
+    found : float
+        Expected number of wrong labels among the flagged labels.
+    """
+    missed = least - found
+    if missed < 1 or missed <= _MISSED * found:
+        return ""
+    labels = "1 more label is" if round(missed) == 1 else f"{_roughly(missed)} more labels are"
+    return f" About {labels} probably wrong, but it cannot be told which."
+
+
+def _roughly(count: float) -> str:
+    """Return a count with two significant digits.
+
+    Examples
+    --------
+    >>> _roughly(138.7), _roughly(12345.0), _roughly(7.2)
+    ('140', '12,000', '7')
+    """
+    return f"{round(count, min(0, 1 - math.floor(math.log10(count)))):,.0f}"
 
 
 def _marked(marked: int) -> str:

@@ -127,7 +127,7 @@ def test_few_labels_are_only_a_guess(status):
 @pytest.mark.parametrize("share", [0.0, 1e-4, 0.004, 0.0994, 0.0996, 0.5, 0.999, 1.0])
 def test_percentages_are_correct_to_their_last_digit(share):
     shown = float(percent(share))
-    assert abs(shown - 100 * share) <= (0.5 if shown >= 10 else 0.05) + 1e-9
+    assert abs(shown - 100 * share) <= (0.5 if shown >= 10 else 0.05 if shown >= 0.1 else 0.005) + 1e-9
 
 
 def test_the_overall_verdict_follows_from_the_groups():
@@ -174,3 +174,30 @@ def test_thousands_of_groups_with_flags_are_not_said_to_have_no_wrong_labels():
     text = overall_verdict([*groups, a_group("last", "CONVERGED", flags=5)], Share.at_least(0.05, 0.05))
     assert text.startswith("At least 5 % of the labels are wrong; ")
     assert "No wrong" not in text
+
+
+@pytest.mark.parametrize(
+    ("least", "flags", "expected", "missed"),
+    [
+        (0.12, 243, 22.0, "About 140 more labels are probably wrong"),  # 360 wrong, 221 of them flagged
+        (0.081, 243, 22.0, None),  # 243 wrong: a tenth more than 221
+        (0.082, 243, 22.0, "About 25 more labels are probably wrong"),
+        (0.01, 243, 22.0, None),
+        (0.02, 0, 0.0, "About 60 more labels are probably wrong"),
+        (0.0012, 3, 1.0, "About 2 more labels are probably wrong"),
+        (0.001, 2, 0.0, "About 1 more label is probably wrong"),
+        (0.0001, 0, 0.0, None),  # less than one label
+    ],
+)
+def test_wrong_labels_that_are_not_flagged_are_told_if_they_are_many(least, flags, expected, missed):
+    share = Share.at_least(least, least)
+    of_group = words(MixtureStatus.CONVERGED, labels=3000, flags=flags, expected=expected, share=share)
+    # Over all groups: of the group without a share nothing is claimed.
+    told = [
+        replace(a_group("a", "CONVERGED", flags=flags, expected=expected, share=share), labels=1000),
+        replace(a_group("b", "CONVERGED", share=share), labels=2000),
+        replace(a_group("c", "NO_INLIERS", share=None, flags=7), labels=5000),
+    ]
+    for text in (of_group, overall_verdict(told, share)):
+        assert ("cannot be told which" in text) is (missed is not None)
+        assert missed is None or f"{missed}, but it cannot be told which." in text

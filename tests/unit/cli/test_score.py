@@ -131,10 +131,10 @@ def test_groups_patterns_and_periods_reach_the_mixture(poses):
     [
         (["--period", "age"], "`period` should be NAME=NUMBER, for example yaw=360"),
         (["--period", "age=x"], "`period` should be NAME=NUMBER"),
-        (["--period", "yaw=360"], "`periods` should be one of 'age'"),
+        (["--period", "yaw=360"], "`--period` should be one of 'age'"),
         (["--swap", "0-1"], "`swap` should be pairs of landmarks"),
         (["--swap", "0:1:2"], "`swap` should be pairs of landmarks"),
-        (["--swap", "0:1"], "`swap_pairs` should be left out if labels are not landmarks"),
+        (["--swap", "0:1"], "`--swap` should be left out if labels are not landmarks"),
         (["--groups", "landmark"], "an even number of coordinates"),
         (["--groups", "samples"], "'samples' is not one of"),
         (["--out", "scores.txt"], "a file that ends in .csv or .parquet"),

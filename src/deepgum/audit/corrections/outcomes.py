@@ -10,7 +10,7 @@ from typing import Literal
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.labels import Place, ScoredLabels
 
-__all__ = ["OUTCOMES", "Outcome", "outcome", "suggestion"]
+__all__ = ["OUTCOMES", "Outcome", "outcome", "suggestion", "undoes"]
 
 Outcome = Literal["keep", "take", "fix", "drop", "skip"]
 
@@ -30,9 +30,10 @@ _SAME = 1e-9
 
 
 def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
-    """Return the rounded suggested values for a label. Return None if a coordinate has no suggestion.
+    """Return the suggested values for a label. Return None if a coordinate has no suggestion.
 
-    Rounding changes a value by at most a twentieth of the standard deviation of this value.
+    Values that undo a known error ("Divided by 10") are exact to nine digits. Other values are rounded, which changes a
+    value by at most a twentieth of its standard deviation.
 
     Examples
     --------
@@ -48,10 +49,24 @@ def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
     values, deviations = labels.suggested[row, columns].tolist(), labels.uncertainty[row, columns].tolist()
     if not all(map(math.isfinite, values)):
         return None
+    if undoes(labels.why.get(place, "")):
+        return tuple(float(f"{value:.9g}") for value in values)
     return tuple(
         round(value, 1 - math.floor(math.log10(deviation))) if math.isfinite(deviation) and deviation > 0 else value
         for value, deviation in zip(values, deviations, strict=True)
     )
+
+
+def undoes(why: str) -> str:
+    """Return how a suggestion undoes a known error, from the sentence of the audit; empty if it undoes none.
+
+    Examples
+    --------
+    >>> undoes("Divided by 10 it fits: 173000, 0.1 standard deviations of right labels from the prediction.")
+    'Divided by 10'
+    """
+    beginning, fits, _ = why.partition(" it fits")
+    return beginning if fits else ""
 
 
 def outcome(labels: ScoredLabels, place: Place, decision: Decision) -> Outcome:

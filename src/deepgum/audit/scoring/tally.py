@@ -301,11 +301,14 @@ class Tally:
     def _known_errors(self, place: int) -> str:
         """Return a sentence on the kinds of wrong labels that were found in a group; empty if there is none."""
         found = [(each.shares[place], each.kind.words) for each in self._posterior.admitted if each.shares[place] > 0]
-        parts = [f"{words}, about {percent(float(share))} %" for share, words in sorted(found, reverse=True)]
+        parts = []
+        for share, words in sorted(found, reverse=True):
+            undone = words[0].lower() + words[1:]
+            parts.append(f"about {percent(float(share))} % {'' if undone.startswith('with ') else 'if '}{undone}")
         if not parts:
             return ""
-        first, *others = parts
-        return "; ".join([f"{first} of the labels fit", *(f"{each[0].lower()}{each[1:]}" for each in others)]) + "."
+        parts[0] = parts[0].replace("about", "About").replace(" % ", " % of the labels fit their predictions ", 1)
+        return f"{', '.join(parts[:-1])}, and {parts[-1]}." if len(parts) > 1 else f"{parts[0]}."
 
 
 def _at_least_found(share: Share | None, found: float) -> Share:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.corrections.outcomes import suggestion
+from deepgum.audit.corrections.outcomes import suggestion, undoes
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons import REASONS
 from deepgum.audit.sample_features import SampleFeatures
@@ -101,7 +101,7 @@ def gallery_data(
             "distance": _numbers([labels.mahalanobis[place] for place in places]),
             "residual": _numbers([labels.residual_norms[place] for place in places]),
             "reason": [order[labels.kinds[place]] if place in labels.kinds else None for place in places],
-            "undoes": [_undoes(labels.why.get(place, "")) for place in places],
+            "undoes": [undoes(labels.why.get(place, "")) for place in places],
             "why": [labels.why.get(place, "") for place in places],
             "suggested": [_suggested(labels, place) for place in places],
             "uncertainty": [_part(labels.uncertainty, labels, place) for place in places],
@@ -166,12 +166,6 @@ def _suggested(labels: ScoredLabels, place: Place) -> list[float | None] | None:
     """Return the suggested values that a reviewer takes, or else those coordinates that have a suggestion."""
     whole = suggestion(labels, place)
     return _part(labels.suggested, labels, place) if whole is None else _numbers(whole, _EXACT)
-
-
-def _undoes(why: str) -> str:
-    """Return how the suggestion undoes the error, from a sentence such as "Divided by 10 it fits: 173,000 ..."."""
-    beginning, fits, _ = why.partition(" it fits")
-    return beginning if fits else ""
 
 
 def _numbers(values: Sequence[float] | Values, digits: int = _SHOWN) -> list[float | None]:

@@ -10,28 +10,25 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from deepgum import wording
 from deepgum.audit.summary import DataSource
 
 __all__ = ["count", "data_folders", "embedded_json", "headline", "number", "percent", "without_folders"]
 
 
 def percent(share: float | None) -> str:
-    """Return a share as a percentage (0.5 becomes "50 %"). A line cannot break before the percent sign. If the share is
-    None, return "unknown".
+    """Return a share as a percentage (0.5 becomes "50 %"), as precise as everywhere else; "unknown" if it is None. A
+    line cannot break before the percent sign.
 
     Examples
     --------
     >>> shown = [percent(share) for share in (0.1249, 0.0123, 0.00042, 0.0, 1e-7, None)]
     >>> [words.replace("\N{NO-BREAK SPACE}", " ") for words in shown]
-    ['12.5 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown']
+    ['12 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown']
     """
     if share is None:
         return "unknown"
-    value = 100 * share
-    if 0 < value < 0.01:
-        return "<\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%"
-    digits = 0 if value in (0, 100) else 1 if value >= 0.1 else 2
-    return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
+    return f"{wording.percent(share)} %".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def count(value: float) -> str:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from deepgum.experiments.observer import AuditRound, Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
 from deepgum.report.terminal.time_left import TimeLeft
-from deepgum.wording import counted, duration
+from deepgum.wording import counted, duration, percent
 
 if TYPE_CHECKING:
     from deepgum.errors import DeepGUMError
@@ -199,7 +199,7 @@ class Reporter(Observer):
 
     def round_finished(self, finished: AuditRound) -> None:
         """Print a line with the number of labels that the finished round of an audit flags."""
-        share = "" if finished.share is None else f", about {100 * finished.share:.1f} % of the labels wrong"
+        share = "" if finished.share is None else f", estimate: {percent(finished.share)} % wrong"
         changed = f" ({finished.changed:,} flags changed)" if finished.round else ""
         line = (
             f"Round {finished.round + 1}: {finished.flags:,} labels flagged{changed}{share}, {finished.seconds:.0f} s"

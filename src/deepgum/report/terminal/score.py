@@ -27,7 +27,7 @@ MOST_RUNS = 20
 
 _MOST_REMARKS = 3
 
-_EITHER = "A flagged label is far from its prediction. If predictions fail as badly, either of the two may be wrong."
+_EITHER = "A flagged label and its prediction differ much. Either of the two may be wrong: look before you correct."
 
 
 def scores(
@@ -56,7 +56,7 @@ def scores(
     >>> Console(width=80).print(scores(summary, []))
     500 samples, 500 labels
     <BLANKLINE>
-     group   labels   flagged   of these right     share wrong
+     group   labels   flagged   expected right     share wrong
      ─────────────────────────────────────────────────────────
      age        500        60              1.8   at least 10 %
     <BLANKLINE>
@@ -90,7 +90,7 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", overflow="fold")
-    for heading in ("labels", "flagged", "of these right", "share wrong"):
+    for heading in ("labels", "flagged", "expected right", "share wrong"):
         table.add_column(heading, justify="right")
     for group in groups:
         table.add_row(

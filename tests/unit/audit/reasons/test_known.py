@@ -85,7 +85,9 @@ def test_the_verdict_names_the_kinds_and_the_scale():
     given[30:40] *= 100
     verdict = score_labels(predicted, given).summary.verdict
     assert verdict.startswith("About 6.7 % of the labels are wrong (")
-    assert verdict.endswith("Multiplied by 10, about 5 % of the labels fit; divided by 100, about 1.7 %.")
+    assert verdict.endswith(
+        "About 5 % of the labels fit their predictions if multiplied by 10, and about 1.7 % if divided by 100."
+    )
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, size=(400, 2))
     y = np.exp(3 + X @ [2.0, 1.0] + 0.2 * rng.normal(size=400))

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import io
 import json
 import re
 from dataclasses import replace
@@ -10,16 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import RunSummary
+from deepgum.audit.verdict import group_verdict
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.shares import Share
 from deepgum.report.page import write_report
 from deepgum.report.page.words import count, percent
+from deepgum.report.terminal.score import scores
+from deepgum.wording import percent as plain_percent
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>.png",
@@ -174,6 +180,24 @@ def test_a_lower_bound_is_shown_as_a_lower_bound(audited):
     words = page_of(rewritten(audited, share=share, groups=groups)).words
     assert "labels wrong at least 4.2 %" in words
     assert "interval" not in words
+
+
+@pytest.mark.parametrize("low", [0.1109, 0.0312, 0.0004])
+def test_a_share_is_the_same_number_in_the_title_the_table_and_the_terminal(audited, low):
+    share = Share.at_least(low, low + 0.02)
+    (group,) = audited.summary().groups[:1]
+    group = replace(group, share=share)
+    verdict = group_verdict(MixtureStatus.CONVERGED, labels=9, flags=1, expected_false_flags=0.1, share=share)
+    summary = replace(audited.summary(), groups=(group,), share=share, verdict=verdict)
+    page = page_of(rewritten(audited, groups=(group,), share=share, verdict=verdict))
+    console = Console(file=io.StringIO(), width=200)
+    console.print(scores(summary, []))
+    number = f"{plain_percent(low)} %"
+    assert f"labels wrong at least {number}" in page.words
+    assert f"{plain_percent(low + 0.02)} % {number} " in page.words  # the estimate and the bound, in the table
+    assert f"at least {number}" in console.file.getvalue()
+    if low >= 0.0005:
+        assert page.words.count(f"At least {number} of the labels are wrong") >= 1
 
 
 def test_flags_are_worst_first_with_their_measures(audited):
@@ -369,10 +393,10 @@ def test_labels_made_wrong_on_purpose_give_a_reliability_section(audited):
     page = page_of(audited)
     assert ("section", {"id": "calibration", "aria-labelledby": "calibration-title"}) in page.elements
     for words in (
-        "25.0 % of the labels were made wrong",
+        "25 % of the labels were made wrong",
         "0.0123; for the posterior of eq. 1: 0.0456",
-        "87.5 % of the flagged",
-        "50.0 % of the wrong",
+        "88 % of the flagged",
+        "50 % of the wrong",
     ):
         assert words in page.words
     assert "Average precision" not in page.words
@@ -389,7 +413,7 @@ def test_runs_with_flags_are_listed_with_their_reasons(audited):
     share = Share.at_least(0.4, 0.6)
     runs = (RunSummary(HOSTILE[3], 30, 12, share, "off"), RunSummary("day 2", 30, 0, Share.at_least(0.0, 0.0), ""))
     page = page_of(rewritten(audited, runs=runs, n_runs=2))
-    assert f"{HOSTILE[3]} 30 12 60.0 % 40.0 %" in page.words
+    assert f"{HOSTILE[3]} 30 12 60 % 40 %" in page.words
     assert "No label of the other run is flagged." in page.words
     assert ("a", {"href": "#runs"}) in page.elements
     assert ("a", {"href": "#runs"}) not in page_of(audited).elements

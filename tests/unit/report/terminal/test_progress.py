@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from deepgum.audit.summary import Round
 from deepgum.experiments.paper.records import RunKey, RunRecord
 from deepgum.report.terminal import progress
 from deepgum.report.terminal.progress import Reporter
@@ -130,3 +131,14 @@ def test_short_scoring_is_silent_and_long_scoring_says_the_time_left(monkeypatch
         "Scoring labels, about 1 min 30 s left: 10 of 100 %.",
         "Scoring labels, about 1 min 0 s left: 50 of 100 %.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.1388, ", estimate: 14 % wrong,"), (0.0234, ", estimate: 2.3 % wrong,"), (None, "flagged, 9 s")],
+)
+def test_the_line_of_a_round_says_that_its_share_is_the_estimate(share, words):
+    console = Console(file=io.StringIO(), width=200)
+    with Reporter(console) as reporter:
+        reporter.round_finished(Round(0, 2, 341, 341, share, 9.0))
+    assert words in console.file.getvalue()
