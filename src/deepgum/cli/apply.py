@@ -72,5 +72,5 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
         terminal.say(
             f"The images are not moved. If your configuration has no root, add: --set data.options.root={folder}"
         )
-    terminal.say(f"After an audit, measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
-    terminal.say(f"Train on NEW:      deepgum fit CONFIG --out FOLDER --set data.folder={new}")
+    terminal.say(f"Measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}    RUN is the folder of the audit")
+    terminal.say(f"Train on it:       as before, with {new} in place of {shlex.quote(str(data))}")

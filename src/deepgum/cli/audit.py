@@ -216,7 +216,7 @@ _SECTIONS = {
 @option(
     "--quick",
     is_flag=True,
-    help="A first look: --folds 2 --rounds 1 --epochs 12, unless you set them. It finds fewer wrong labels.",
+    help="A first look in little time: --folds 2 --rounds 1 --epochs 12, unless you set them.",
 )
 @option("--folds", type=int, unset="5", help="Networks per round.")
 @option("--rounds", type=int, unset="3", help="Largest number of rounds; fewer if the flags no longer change.")

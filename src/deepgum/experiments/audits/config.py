@@ -158,8 +158,8 @@ class AuditConfig:
         networks = f"{counted(self.audit.rounds, 'round')} of {self.audit.folds} networks"
         epochs = counted(self.run.training.epochs_max, "epoch")
         return (
-            f"This is a first look (--quick): {networks}, each trained for {epochs}. It finds fewer wrong labels, "
-            "and its flags are less certain. A full audit: run it without --quick, with another --out.",
+            f"This is a first look (--quick): {networks}, each trained for {epochs}. A full audit trains more networks "
+            "for longer: run it without --quick, with another --out.",
         )
 
     def write(self, path: Path) -> None:
