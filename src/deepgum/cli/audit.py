@@ -133,7 +133,7 @@ _SECTIONS = {
     callback=NAMES,
     metavar="COLUMNS",
     unset="none",
-    help="Columns of numbers or categories in a table, instead of images.",
+    help="Columns of numbers, categories or texts in a table, instead of images: '*,!note' is all but one.",
 )
 @option(
     "--landmarks",

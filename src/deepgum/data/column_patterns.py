@@ -2,7 +2,8 @@
 
 - ``kp_*``: all columns that fit, where ``*`` stands for any text and ``?`` for one character;
 - ``x1-y68``: the column x1, the column y68, and all columns between them in the order of the table;
-- a name: this column, even if the name has a star or a minus sign.
+- a name: this column, even if the name has a star or a minus sign;
+- ``!note``, ``!kp_*``: columns that the patterns and ranges of the list leave out.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def find_columns(
     parameter : str
         Name of the parameter, for messages.
     wanted : sequence of str
-        Names, patterns and ranges.
+        Names, patterns and ranges, and columns to leave out.
     columns : sequence of str
         The columns of the table, in the order of the table.
     exclude : collection of str
@@ -78,7 +79,8 @@ def find_columns(
     Raises
     ------
     InvalidParameterError
-        If a pattern fits no column, the end of a range is before its beginning, or a column is meant twice.
+        If a pattern fits no column, the end of a range is before its beginning, a column is meant twice, or all
+        columns are left out.
 
     Examples
     --------
@@ -86,7 +88,21 @@ def find_columns(
     ['age', 'kp_x', 'kp_y']
     >>> find_columns("targets", ["0-2"], ["file", "0", "1", "2"])
     ['0', '1', '2']
+    >>> find_columns("features", ["*", "!note"], ["area", "rooms", "note"])
+    ['area', 'rooms']
     """
+    left_out = [each for each in wanted if each.startswith("!") and each not in columns]
+    if left_out:
+        without = find_columns(parameter, [each[1:].strip() for each in left_out], columns)
+        unknown = [name for name in without if name not in columns]
+        if unknown:
+            raise refuse_column(parameter, unknown[0], columns)
+        rest = [each for each in wanted if each not in left_out]
+        named = [each for each in rest if each in without]
+        if named or not rest:
+            both = f"Both named and left out: {listing(named)}." if named else "Say which columns to take: '*' is all."
+            raise InvalidParameterError(parameter, "columns to take, and columns to leave out", tuple(wanted), both)
+        return find_columns(parameter, rest, columns, exclude={*exclude, *without})
     found: list[str] = []
     for each in wanted:
         if not is_pattern(each, columns):

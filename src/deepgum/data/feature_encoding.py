@@ -187,10 +187,11 @@ def _columns(table: Columns, name: str) -> list[FeatureColumn]:
         return [column]
     if is_free_text(column.categories):
         return text_columns(name, _texts(table, name))
+    examples = listing([repr(each) for each in column.categories], most=3)
     raise InvalidDataError(
         f"'{table.path}', column {name!r}: a column of categories should have at most {most} different texts. "
-        f"Found {len(column.categories):,} in {len(table):,} rows: {listing(column.categories, most=3)}. If these are "
-        "ids, leave the column out of the features. Or group them, or make numbers of them."
+        f"Found {len(column.categories):,} in {len(table):,} rows: {examples}. If these are "
+        f"ids, leave the column out: '!{name}' beside patterns. Or write a column of groups, or of numbers."
     )
 
 

@@ -25,6 +25,8 @@ HEADER = ["Unnamed: 0", "file", "x1", "y1", "x2", "y2", "kp-3", "a", "kp-3-a", "
         (["*"], ["x1", "y1", "x2", "y2", "kp-3", "a", "kp-3-a", "age [years]"]),
         (["Unnamed: 0"], ["Unnamed: 0"]),  # by its name, for example as the id
         (["missing"], ["missing"]),
+        (["*", "!kp*"], ["x1", "y1", "x2", "y2", "a", "age [years]"]),
+        (["!y1", "x1-y2", "age*"], ["x1", "x2", "y2", "age [years]"]),
     ],
 )
 def test_names_patterns_and_ranges(wanted: list[str], found: list[str]) -> None:
@@ -46,6 +48,10 @@ def test_a_range_of_numbers_is_the_order_of_the_table_not_of_the_numbers() -> No
         (["x1-yy2"], "The range ends at 'yy2', which is no column. Did you mean 'y2'?"),
         (["x1-y2", "x2"], "Named twice: x2"),
         (["Un*"], "should be columns of the table"),
+        (["*", "!agee"], "`targets` should be columns of the table"),
+        (["x1", "x*", "!x1"], "Both named and left out: x1"),
+        (["!x1"], "Say which columns to take: '*' is all"),
+        (["x1-y1", "!x*", "!y*"], "should be columns of the table"),
     ],
 )
 def test_what_fits_no_column_is_refused_with_the_columns(wanted: list[str], message: str) -> None:
