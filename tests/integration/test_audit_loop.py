@@ -147,7 +147,9 @@ def test_the_loop_from_wrong_labels_to_the_gain(
         page.keyboard.press("a")
         stored(page, count)
     context.close()
-    assert f"{DECIDED} fixed" in server.stop()
+    said = server.stop().casefold()
+    assert f"suggestion taken {DECIDED - 1}" in said
+    assert "corrected by hand 1" in said
     decisions = {(each.sample, each.group): each for each in read_decisions(folder)}
     assert set(decisions) == set(order[:DECIDED])
     assert all(each.action == "fix" and each.who == "ada" for each in decisions.values())

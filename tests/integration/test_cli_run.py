@@ -455,7 +455,7 @@ def test_figure_2_needs_no_data(tmp_path: Path) -> None:
         (["table1"], "`--data` should be a folder with fld"),
         (["table1", "--data", "."], "a folder with the data set 'fld'"),
         (["table2", "--dataset", "fld", "--data", "."], "'mcgill', 'head-pose'"),
-        (["table1", "--scale", "gpu", "--data", "."], "`scale` should be one of 'paper', 'cpu'"),
+        (["table1", "--scale", "gpu", "--data", "."], "`--scale` should be one of 'paper', 'cpu'"),
         (["table1", "--rate", "many", "--data", "."], "numbers separated by commas"),
         (["table1", "--precision", "bf8", "--data", "."], "'bf16'"),
     ],

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
 __all__ = ["PARTS", "is_free_text", "text_parts"]
 
@@ -38,5 +37,7 @@ def text_parts(texts: Sequence[str]) -> NDArray[np.float64]:
     >>> bool(same @ similar > 0.8), bool(abs(same @ other) < 0.4), float(abs(none).sum())
     (True, True, 0.0)
     """
+    from sklearn.feature_extraction.text import HashingVectorizer  # not imported with the library
+
     counted = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), n_features=PARTS).transform(texts)
     return np.asarray(counted.toarray(), dtype=np.float64)

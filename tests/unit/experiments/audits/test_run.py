@@ -374,7 +374,7 @@ def test_the_gain_command_shows_and_writes_what_was_gained(table, audit, tmp_pat
     assert "24 test samples of the official test part" in done.output
     assert "must" not in refused("gain", folder.path, tmp_path / "none.jsonl")
     assert ".json" in refused("gain", folder.path, patch, "--out", tmp_path / "gain.txt")
-    assert "`method`" in refused("gain", folder.path, patch, "--method", "l3")
+    assert "`--method`" in refused("gain", folder.path, patch, "--method", "l3")
     assert "audit.toml" in refused("gain", tmp_path / "elsewhere", patch)
 
 

@@ -36,6 +36,7 @@ CHANGED = {
         "options": {"table": "angles.csv"},
     },
     "model": {
+        "output": "points",
         "name": "vgg16",
         "weights": "weights.pth",
         "frozen": "features.23",
