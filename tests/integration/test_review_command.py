@@ -121,7 +121,7 @@ def test_a_port_that_is_taken_is_refused(audited: AuditFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         result = review(audited.path, "--no-browser", "--port", other.getsockname()[1])
     assert result.exit_code == 2
-    assert "Parameter `port` should be a free port of this machine" in result.output
+    assert "Parameter `--port` should be a free port of this machine" in result.output
 
 
 def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, start_review: Callable[..., Any]) -> None:
@@ -176,4 +176,4 @@ def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tm
 def test_an_invalid_name_of_the_reviewer_is_refused_at_the_start(audited: AuditFolder) -> None:
     result = review(audited.path, "--no-browser", "--who", "x" * 300)
     assert result.exit_code == 2
-    assert "`who`" in result.output
+    assert "`--who`" in result.output

@@ -101,7 +101,8 @@ def gallery_data(
             "distance": _numbers([labels.mahalanobis[place] for place in places]),
             "residual": _numbers([labels.residual_norms[place] for place in places]),
             "reason": [order[labels.kinds[place]] if place in labels.kinds else None for place in places],
-            "undoes": [undoes(labels.why.get(place, "")) for place in places],
+            # The factor is not in the words of the reason; the words of other reasons say all.
+            "undoes": [undoes(labels.why[place]) if labels.kinds.get(place) == "unit" else "" for place in places],
             "why": [labels.why.get(place, "") for place in places],
             "suggested": [_suggested(labels, place) for place in places],
             "uncertainty": [_part(labels.uncertainty, labels, place) for place in places],
