@@ -283,11 +283,12 @@ class KeypointFile(Dataset):
         assert keypoints.sizes is not None
         assert keypoints.together is not None
         reading = ImageReading(request.options["apply_orientation"])
-        sizes = image_sizes(folder, names, reading)
+        every_size = image_sizes(folder, files, reading)  # also of missing images: squares depend on all instances
+        every_square = instance_squares(keypoints.points, keypoints.boxes, every_size)
+        sizes, squares = every_size[rows], [every_square[row] for row in rows]
         check_sizes(names, keypoints.sizes[rows], sizes)
         points = keypoints.points[rows]
         outside = check_places(points, sizes)
-        squares = instance_squares(points, keypoints.boxes[rows], sizes)
 
         def notices(survey: ImageSurvey) -> list[str]:
             known = {row: (int(size[0]), int(size[1])) for row, size in enumerate(sizes) if not np.isnan(size[0])}
