@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -282,11 +283,11 @@ def killed_after_one_network() -> Iterator[None]:
     """Interrupt an audit before its second network."""
     predict, fits = NetworkLearner.predict, [0]
 
-    def stop(self: NetworkLearner, *given: object) -> object:
+    def stop(self: NetworkLearner, *given: Any) -> object:
         fits[0] += 1
         if fits[0] == 2:
             raise KeyboardInterrupt
-        return predict(self, *given)  # type: ignore[arg-type]
+        return predict(self, *given)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(NetworkLearner, "predict", stop)
@@ -406,9 +407,9 @@ def test_an_audit_of_a_table_that_names_images_twice_is_continued(
     predict, fits = NetworkLearner.predict, {"run": 0, "whole": 0}
     for out in fits:
 
-        def counted(self: NetworkLearner, *given: object, out: str = out) -> object:
+        def counted(self: NetworkLearner, *given: Any, out: str = out) -> object:
             fits[out] += 1
-            return predict(self, *given)  # type: ignore[arg-type]
+            return predict(self, *given)
 
         monkeypatch.setattr(NetworkLearner, "predict", counted)
         assert audit(faces / "ages.csv", tmp_path / out, *options).exit_code == 0

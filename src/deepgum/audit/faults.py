@@ -1,8 +1,7 @@
 """Faults of predictions that cannot judge labels, and what to do about each, in words for two readers.
 
-A reader of scores has predictions, and may change them. A reader of an audit has inputs and a model: the audit makes
-the predictions, out of fold and in a unit of its own. So this reader is told the cause without an amount, and what to
-change about the inputs or the model.
+A reader of scores has predictions, and can change them. A reader of an audit has inputs and a model; the predictions
+are made by the audit, in another unit. This reader gets the cause without an amount, and advice on inputs and model.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class AuditSummary:
 
     @property
     def noun(self) -> str:
-        """What the groups of labels are, in the plural."""
+        """The word for the groups of labels, in the plural: landmarks or groups."""
         return "landmarks" if self.data.landmarks else "groups"
 
     @property

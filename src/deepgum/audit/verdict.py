@@ -19,7 +19,7 @@ FEW_LABELS = 30
 """Minimum number of labels in a group for a reliable verdict."""
 
 _MISSED = 0.1
-"""Wrong labels that are not flagged are told if there are more of them than this share of the flagged wrong labels."""
+"""A sentence counts the wrong labels without a flag if they are more than this share of those with a flag."""
 
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
@@ -293,4 +293,4 @@ _TO_DO = {
         "each other."
     ),
 }
-"""What to do about each status, by whether an audit made the predictions."""
+"""Advice for each status. The second part of the key says whether an audit made the predictions."""

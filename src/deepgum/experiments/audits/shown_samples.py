@@ -1,4 +1,4 @@
-"""What the report and the review of a scored file show of a sample: its image, and columns that the user names."""
+"""The image of a sample, and the columns that the user names, for the report and the review of a scored file."""
 
 from __future__ import annotations
 

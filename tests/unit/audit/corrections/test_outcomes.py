@@ -1,4 +1,4 @@
-"""A suggestion that was taken, and a correction by hand, are told apart wherever a person reads the decisions."""
+"""Everywhere a person reads decisions, a suggestion that was taken has other words than a correction by hand."""
 
 from __future__ import annotations
 
